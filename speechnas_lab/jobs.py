@@ -1,0 +1,76 @@
+"""Work shared by two processes, one thread each, with the progress of both on one bar."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Any
+
+_ticks: Any = None  # in a worker: where finished units of work are reported
+
+
+def _start(ticks: Any) -> None:
+    global _ticks
+    _ticks = ticks
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def tick(units: float) -> None:
+    """Called inside a job: so many more units of work are done. Does nothing outside a worker."""
+    if _ticks is not None:
+        _ticks.put(units)
+
+
+class Workers:
+    """A pool of `count` processes. Use as a context; leaving it by an exception stops the work at once."""
+
+    def __init__(self, count: int = 2) -> None:
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ[name] = "1"  # read by the children as they start
+        context = multiprocessing.get_context("spawn")
+        self.ticks = context.Queue()
+        self.pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(self.ticks,))
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        children = list((self.pool._processes or {}).values()) if kind else []
+        self.pool.shutdown(wait=kind is None, cancel_futures=True)
+        for child in children:
+            child.terminate()
+
+    def submit(self, work: Callable, *args: Any) -> Future:
+        """Start one job; its result is that of `work(*args)`."""
+        return self.pool.submit(work, *args)
+
+    def gather(self, futures: Sequence[Future], advance: Callable[[float], None] | None = None) -> list[Any]:
+        """Results in order. `advance(units)` hears of the work as it gets done; a job's exception is raised here."""
+        waiting = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            self._report(advance)
+            for future in done:
+                future.result()
+        self._report(advance)
+        return [future.result() for future in futures]
+
+    def map(self, work: Callable, rows: Sequence[Any], advance: Callable[[float], None] | None = None) -> list[Any]:
+        """`work(row)` for each row, results in order."""
+        return self.gather([self.submit(work, row) for row in rows], advance)
+
+    def _report(self, advance: Callable[[float], None] | None) -> None:
+        while True:
+            try:
+                units = self.ticks.get_nowait()
+            except queue.Empty:
+                return
+            if advance:
+                advance(units)
+
+

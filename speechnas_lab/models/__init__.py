@@ -1,0 +1,14 @@
+"""An architecture made into a network, and the hand-designed networks it is measured against."""
+
+from .._lazy import exports
+
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "build": ".network",
+        "MobileConformer": ".network",
+        "Recogniser": ".network",
+        "baseline": ".baselines",
+        "BASELINES": ".baselines",
+    },
+)

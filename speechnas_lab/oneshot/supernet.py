@@ -1,0 +1,117 @@
+"""One set of weights for every architecture of a space (SPOS, Guo et al., 2020; BigNAS, Yu et al., 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from ..models.layers import ACTIVATIONS
+from ..models.network import BlockLayers, MobileConformer, Recogniser, StageLayers, build
+from ..space import Architecture, Block, MobileConformerSpace, Stage
+from ..training.batches import Batch
+from .elastic import ELASTIC, ElasticBatchNorm, share
+
+
+class Supernet(Recogniser):
+    """A network of the space's largest sizes that acts as any of its architectures.
+
+    `activate(arch)` only sets sizes and switches: the weights in use are views. `extract(arch)` copies them into the
+    stand-alone network that `models.build` makes, which then gives the same outputs.
+    """
+
+    def __init__(self, space: MobileConformerSpace, *, input_dim: int = 80, vocab_size: int) -> None:
+        super().__init__()
+        self.space, self.input_dim, self.vocab_size = space, input_dim, vocab_size
+        self.net = MobileConformer(everything(space), input_dim, vocab_size, ELASTIC)
+        for stem in space.choices.stems:
+            self.net.stem[str(stem)] = ELASTIC["Linear"](stem * input_dim, max(space.choices.widths))
+        for module in self.convolutions():
+            for norm in space.choices.norms:
+                module.inner[norm] = ELASTIC["LayerNorm" if norm == "layer" else "BatchNorm"](max(space.choices.widths))
+        self.arch = space.largest()
+        self.activate(self.arch)
+
+    @property
+    def tap(self) -> int:
+        """Where the frame loss listens."""
+        return self.net.tap
+
+    @property
+    def head(self) -> torch.nn.Module:
+        """The last layer."""
+        return self.net.head
+
+    def convolutions(self) -> Iterable:
+        """Every convolution module."""
+        return (block.convolution for stage in self.net.stages for block in stage.blocks if block.convolves)
+
+    def activate(self, arch: Architecture) -> Supernet:
+        """Act as `arch` from now on. No tensor is made or changed."""
+        self.arch = self.net.arch = arch
+        before = arch.stages[0].width
+        self.net.stem[str(arch.stem)].out = before
+        for layers, stage in zip(self.net.stages, arch.stages):
+            _set_stage(layers, stage, before, arch)
+            before = stage.width
+        reduced = arch.stem * 2 ** sum(stage.reduction != "none" for stage in arch.stages)
+        self.net.pool = arch.output_reduction // reduced
+        return self
+
+    def states(self, features: Tensor, lengths: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return self.net.states(features, lengths)
+
+    @torch.no_grad()
+    def calibrate(self, batches: list[Batch]) -> None:
+        """Measure the statistics of batch normalisation for the path in use; nothing to do where it has none."""
+        if self.arch.norm != "batch":
+            return
+        norms = [module for module in self.modules() if isinstance(module, ElasticBatchNorm)]
+        for count, batch in enumerate(batches, 1):
+            for norm in norms:
+                norm.training, norm.momentum = True, 1 / count  # running mean over the batches
+            self.states(batch.features, batch.lengths)
+        for norm in norms:
+            norm.training, norm.momentum = self.training, 0.0
+
+    @torch.no_grad()
+    def extract(self, arch: Architecture) -> MobileConformer:
+        """The stand-alone network of `arch` with its share of the weights, copied bit for bit."""
+        alone = build(arch, input_dim=self.input_dim, vocab_size=self.vocab_size)
+        shared = self.net.state_dict()
+        for name, tensor in alone.state_dict().items():
+            tensor.copy_(share(shared[name], tensor.shape))
+        return alone.train(self.training)
+
+
+def everything(space: MobileConformerSpace) -> Architecture:
+    """The blueprint that holds every choice of a space at once. It need not be inside the space."""
+    largest, choices = space.largest(), space.choices
+    block = Block(max(choices.kernels), max(choices.heads), max(choices.expansions))
+    stages = tuple(Stage(max(choices.widths), "conv", (block,) * len(stage.blocks)) for stage in largest.stages)
+    return Architecture(
+        max(choices.stems), stages, choices.activations[0], "batch", any(choices.macarons), largest.output_reduction
+    )
+
+
+def _set_stage(layers: StageLayers, stage: Stage, before: int, arch: Architecture) -> None:
+    layers.reduction = stage.reduction
+    layers.enters = stage.reduction != "none" or before != stage.width
+    layers.enter.out = stage.width
+    for block_layers, block in zip(layers.blocks, stage.blocks):
+        _set_block(block_layers, block, stage.width, arch)
+
+
+def _set_block(layers: BlockLayers, block: Block, width: int, arch: Architecture) -> None:
+    layers.attends, layers.convolves, layers.macaron = block.heads > 0, block.kernel > 0, arch.macaron
+    activation = ACTIVATIONS[arch.activation]
+    if layers.attends:
+        layers.attention.heads = block.heads
+        layers.attention.qkv.out, layers.attention.out.out = 3 * width, width
+    if layers.convolves:
+        convolution = layers.convolution
+        convolution.gate.out, convolution.out.out = 2 * width, width
+        convolution.depthwise.kernel, convolution.choice, convolution.activation = block.kernel, arch.norm, activation
+    for feed in (layers.first, layers.second) if arch.macaron else (layers.second,):
+        feed.expand.out, feed.contract.out, feed.activation = round(block.expansion * width), width, activation

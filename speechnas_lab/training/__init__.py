@@ -1,0 +1,21 @@
+"""One training loop, one recipe, evaluation."""
+
+from .._lazy import exports
+
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "Recipe": ".loop",
+        "train": ".loop",
+        "TrainingFailed": ".loop",
+        "evaluate": ".evaluate",
+        "Heard": ".evaluate",
+        "Batch": ".batches",
+        "BatchPlan": ".batches",
+        "collate": ".batches",
+        "in_length_order": ".batches",
+        "FrameHead": ".losses",
+        "ctc_loss": ".losses",
+        "recognition_loss": ".losses",
+    },
+)

@@ -1,0 +1,56 @@
+"""What is minimised: CTC on the words, cross-entropy on the frames as a help off CTC's plateau."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..models.layers import Linear
+from ..models.network import Recogniser
+from .batches import Batch
+
+
+class FrameHead(nn.Module):
+    """Guesses each frame's label from an encoder state of at most `width` channels; used in training only."""
+
+    def __init__(self, width: int, labels: int) -> None:
+        super().__init__()
+        self.linear = Linear(width, labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.linear.weight[:, : x.shape[-1]], self.linear.bias)
+
+
+def ctc_loss(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
+    """Mean over the batch of -log p(tokens | sound) (Graves et al., 2006, eq. 8), divided by the tokens of each.
+
+    Infinite where an utterance is too short for its tokens: `speech.prepare` keeps such ones out.
+    """
+    scores = logits.log_softmax(-1).transpose(0, 1)  # (T', B, V)
+    return F.ctc_loss(scores, batch.tokens, lengths, batch.token_lengths, zero_infinity=False)
+
+
+def frame_loss(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy of frame guesses (B, T_i, L) against the label in the middle of each stretch of frames."""
+    frames = logits.shape[1]
+    stretch = -(-batch.labels.shape[1] // frames)
+    middle = (torch.arange(frames) * stretch + stretch // 2).clamp(max=batch.labels.shape[1] - 1)
+    return F.cross_entropy(logits.flatten(0, 1), batch.labels[:, middle].flatten(), ignore_index=-1)
+
+
+def recognition_loss(
+    network: Recogniser, frame_head: FrameHead | None, batch: Batch, aux_weight: float
+) -> tuple[Tensor, dict[str, float], Tensor, Tensor]:
+    """The loss of one pass: (loss, its parts, logits (B, T', V), out_lengths (B,))."""
+    states = network.states(batch.features, batch.lengths)
+    x, lengths = states[-1]
+    logits = network.head(x)
+    loss = ctc_loss(logits, lengths, batch)
+    parts = {"ctc": loss.item()}
+    if frame_head is not None and batch.labels is not None and aux_weight:
+        tapped, tapped_lengths = states[network.tap]
+        frame = frame_loss(frame_head(tapped), tapped_lengths, batch)
+        parts["frame"] = frame.item()
+        loss = loss + aux_weight * frame
+    return loss, parts, logits, lengths
