@@ -1,0 +1,28 @@
+"""Search: strategies behind one ask/tell face, the loop that runs them, a journal, the Pareto front.
+
+Nothing here knows a network. A strategy proposes architectures of a space, and the caller hands in the
+function that evaluates them. Read `trial.py`, `strategy.py`, `random_search.py`, `evolution.py`, `run.py`, in this order.
+"""
+
+from __future__ import annotations
+
+from .._lazy import exports
+
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "Trial": ".trial",
+        "Strategy": ".strategy",
+        "NothingLeft": ".strategy",
+        "RandomSearch": ".random_search",
+        "RegularizedEvolution": ".evolution",
+        "Journal": ".journal",
+        "read_journal": ".journal",
+        "pareto_front": ".pareto",
+        "nondominated_ranks": ".pareto",
+        "crowding_distance": ".pareto",
+        "hypervolume": ".pareto",
+        "SearchResult": ".run",
+        "search": ".run",
+    },
+)
