@@ -11,12 +11,13 @@ ACTIVE = 0.3  # share of the range between quietest and loudest frame above whic
 
 
 def flat_start_labels(tokens: Sequence[int] | Tensor, n_frames: int, energy: Tensor | None = None) -> Tensor:
-    """Equal segmentation: int64 (n_frames,), each of the U tokens gets an equal share of the frames, in order.
+    """Equal segmentation: int64 (n_frames,), each of the U tokens gets an equal share of the frames, in
+    order.
 
-    The flat start of Kaldi (Povey et al. 2011, `align-equal`): a first guess of the alignment, good enough as the
-    target of an auxiliary frame loss. With `energy` (n_frames,), a logarithmic level of each frame, the quiet
-    frames before the first and after the last active one are labelled 0 (silence); active is above 30% of the range.
-    Without tokens every frame is 0.
+    The flat start of Kaldi (Povey et al. 2011, `align-equal`): a first guess of the alignment, good enough
+    as the target of an auxiliary frame loss. With `energy` (n_frames,), a logarithmic level of each frame,
+    the quiet frames before the first and after the last active one are labelled 0 (silence); active is
+    above 30% of the range. Without tokens every frame is 0.
     """
     labels = torch.zeros(n_frames, dtype=torch.int64)
     if len(tokens) == 0 or n_frames == 0:

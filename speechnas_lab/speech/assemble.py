@@ -1,4 +1,4 @@
-"""From rows that a user's files claim to a corpus that holds what it says: every sound read, every split checked."""
+"""From the rows of a user's files to a corpus: every sound read, every split checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .corpus import NEEDED, SPLITS, Corpus, Utterance, split_by_speaker
 
 @dataclass(frozen=True)
 class Row:
-    """One utterance as claimed. `where` is what the user can look up, as "M.csv line 3"; speaker and split may be ""."""
+    """One utterance as claimed. `where` is its place, as "M.csv line 3"; speaker and split may be empty."""
 
     where: str
     id: str
@@ -30,10 +30,11 @@ class Row:
 def assemble(name: str, rows: list[Row], seed: int = 0, notes: list[str] | None = None) -> Corpus:
     """Check rows and their sound files, and make a corpus of the good ones, in the order of their ids.
 
-    A row whose sound is missing, cut off, not sound, or shorter than 25 ms is left out and named in the notes; so is
-    a training row without text (elsewhere it stays, and all that is heard there is an insertion). Rows without any
-    split are split by speaker, see `split_by_speaker`. Texts are brought to Unicode's NFC with single spaces.
-    Raises BadInput for a repeated id, a speaker in two splits, and a split without utterances.
+    A row whose sound is missing, cut off, not sound, or shorter than 25 ms is left out and named in the
+    notes; so is a training row without text (elsewhere it stays, and all that is heard there is an
+    insertion). Rows without any split are split by speaker, see `split_by_speaker`. Texts are brought to
+    Unicode's NFC with single spaces. Raises BadInput for a repeated id, a speaker in two splits, and a
+    split without utterances.
     """
     remarks = list(notes or [])
     if not rows:
@@ -46,7 +47,7 @@ def assemble(name: str, rows: list[Row], seed: int = 0, notes: list[str] | None 
         refuse_shared_speakers(rows)
         refuse_empty_splits(name, rows, "no row says so: mark some speakers' rows so in the column split")
     elif not rows[0].speaker:
-        raise BadInput(f"{name} has neither splits nor speakers: fill the column split, or speaker to split by")
+        raise BadInput(f"{name} has neither splits nor speakers: fill the column split or speaker")
     rows.sort(key=lambda row: row.id)
     sounds = check_all([row.path for row in rows])
     good = []
@@ -83,7 +84,7 @@ def refuse_gaps(rows: list[Row], column: str, value: Callable[[Row], str]) -> No
     filled = [row for row in rows if value(row)]
     if filled and len(filled) < len(rows):
         gap = next(row for row in rows if not value(row))
-        raise BadInput(f"{gap.where} has no {column}, though {filled[0].where} has one: fill it in all rows or in none")
+        raise BadInput(f"{gap.where} has no {column}, {filled[0].where} has: fill it in all rows or in none")
 
 
 def refuse_shared_speakers(rows: list[Row]) -> None:
@@ -114,9 +115,8 @@ def conversions(sounds: list[Sound]) -> list[str]:
     """One remark for each kind of file that is not 16 kHz mono."""
     rates = Counter(s.rate for s in sounds if s.rate != SAMPLE_RATE)
     channels = Counter(s.channels for s in sounds if s.channels != 1)
-    return [f"{n} files at {rate} Hz are resampled to {SAMPLE_RATE} Hz" for rate, n in sorted(rates.items())] + [
-        f"{n} files with {many} channels are averaged to one" for many, n in sorted(channels.items())
-    ]
+    remarks = [f"{n} files at {rate} Hz are resampled to {SAMPLE_RATE}" for rate, n in sorted(rates.items())]
+    return remarks + [f"{n} files with {many} channels are averaged" for many, n in sorted(channels.items())]
 
 
 def overlaps(rows: list[Row]) -> list[str]:
@@ -130,5 +130,5 @@ def overlaps(rows: list[Row]) -> list[str]:
             remarks.append(f"{shared} of {len(texts)} different texts of {split} also occur in train")
         empty = sum(row.split == split and not row.text for row in rows)
         if empty:
-            remarks.append(f"{empty} texts of {split} are empty: every word heard there counts as an insertion")
+            remarks.append(f"{empty} texts of {split} are empty: a word heard there counts as an insertion")
     return remarks

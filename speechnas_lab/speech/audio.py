@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 SAMPLE_RATE = 16_000  # Hz, of everything behind this file
-SHORTEST = 400        # samples at 16 kHz: one analysis window, 25 ms
+SHORTEST = 400  # samples at 16 kHz: one analysis window, 25 ms
 UNKNOWN = 0x7FFF0000  # programs that write to a pipe promise this many bytes or more: they do not know
 
 
@@ -29,7 +29,8 @@ class Sound:
 
 
 def read_audio(path: str | os.PathLike[str]) -> np.ndarray:
-    """float32 (n,), 16 kHz, mono, in [-1, 1]. Channels are averaged, other rates resampled, overshoot clipped.
+    """float32 (n,), 16 kHz, mono, in [-1, 1]. Channels are averaged, other rates resampled, overshoot
+    clipped.
 
     Integer encodings of any width are scaled by their full range. The file must have passed `check_audio`.
     """
@@ -52,7 +53,7 @@ def check_audio(path: Path) -> Sound:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        return Sound(problem="there is no such file" if not path.exists() else f"cannot be read ({error.strerror})")
+        return Sound(problem=f"it cannot be read ({error.strerror})")
     if not raw:
         return Sound(problem="the file is empty (0 bytes)")
     missing = bytes_missing(raw)
@@ -84,7 +85,8 @@ def check_all(paths: list[Path]) -> list[Sound]:
 
 
 def bytes_missing(raw: bytes) -> int:
-    """How many bytes the size fields of a RIFF (WAV) or FORM (AIFF) file promise beyond its end; 0 for other files.
+    """How many bytes the size fields of a RIFF (WAV) or FORM (AIFF) file promise beyond its end; 0 for
+    other files.
 
     libsndfile reads such a file up to its end without a word, so the promise is checked here.
     """

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import platformdirs
@@ -35,9 +36,11 @@ class Corpus:
     """Utterances in the order of their ids, and how to hear them.
 
     `fingerprint` is hexadecimal and changes with any text, speaker, split or sound. `notes` holds one-line
-    remarks for the user. `label_names` names the values of `frame_labels`; index 0 is silence. `about` says how
-    the corpus was made, for an export.
+    remarks for the user. `label_names` names the values of `frame_labels`; index 0 is silence. `about` says
+    how the corpus was made, for an export.
     """
+
+    about: Mapping[str, object] = MappingProxyType({})
 
     def __init__(
         self,
@@ -46,14 +49,12 @@ class Corpus:
         fingerprint: str,
         notes: Iterable[str] = (),
         label_names: Sequence[str] = (),
-        about: dict[str, object] | None = None,
     ) -> None:
         self.name = name
         self.utterances = list(utterances)
         self.fingerprint = fingerprint
         self.notes = list(notes)
         self.label_names = list(label_names)
-        self.about = dict(about or {})
 
     def split(self, name: str) -> list[Utterance]:
         """The utterances of one split, in order."""
@@ -64,11 +65,11 @@ class Corpus:
     def audio(self, utterance: Utterance) -> np.ndarray:
         """float32 (n,), 16 kHz, mono, in [-1, 1]."""
         if utterance.path is None:
-            raise BadInput(f"{utterance.id} has no sound file, and this corpus does not know how to make its sound")
+            raise BadInput(f"{utterance.id} has no sound file: give the corpus another way to hear it")
         return read_audio(utterance.path)
 
     def frame_labels(self, utterance: Utterance) -> np.ndarray | None:
-        """int64 (T,), T = 1 + n // 160, the phoneme spoken in each 10 ms frame; None where nobody knows it."""
+        """int64 (T,), T = 1 + n // 160, the phoneme spoken in each 10 ms frame; None if not known."""
         return None
 
     def note(self, line: str) -> None:
@@ -94,10 +95,10 @@ def load_corpus(
     """
     name = os.fspath(name_or_path)
     if name in ("homecommands", "homecommands-dictation"):
-        from .homecommands import load_homecommands
+        from .homecommands import homecommands
 
         register = "dictation" if name.endswith("dictation") else "commands"
-        return load_homecommands(register=register, seed=seed, size=size, cache=cache)
+        return homecommands(register=register, seed=seed, size=size, cache=cache)
     if name in ("fsdd", "librispeech"):
         from . import folders
 
@@ -109,28 +110,31 @@ def load_corpus(
 
     path = Path(name)
     if not path.is_file():
-        known = "homecommands, homecommands-dictation, fsdd, librispeech"
-        raise BadInput(f"there is no corpus or manifest {name!r}: use one of {known}, or the path of a CSV or JSONL file")
+        known = "homecommands, homecommands-dictation, fsdd, librispeech or the path of a CSV or JSONL file"
+        raise BadInput(f"there is no corpus or manifest {name!r}: use {known}")
     return read_manifest(path, seed=seed)
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
-    """`cache` if given, else the environment variable SPEECHNAS_CACHE, else the user's cache folder. It is made."""
+    """`cache`, else the environment variable SPEECHNAS_CACHE, else the user's cache folder.
+
+    It is made if missing. Raises BadInput if that fails.
+    """
     chosen = cache or os.environ.get("SPEECHNAS_CACHE")
     folder = Path(chosen) if chosen else platformdirs.user_cache_path("speechnas_lab")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"the cache folder {folder} cannot be made ({error.strerror}): set SPEECHNAS_CACHE") from error
+        raise BadInput(f"cannot make the folder {folder} ({error.strerror}): set SPEECHNAS_CACHE") from error
     return folder
 
 
 def split_by_speaker(speakers: Sequence[str], seed: int) -> dict[str, str]:
     """Give each speaker a split. speakers: one entry for each utterance, in any order.
 
-    The speaker with most utterances trains. Of the others, in an order drawn from `seed`, a fifth of all (at least
-    one) is "test", a fifth "valid", and with ten speakers or more a tenth "valid_weights".
-    Raises BadInput with fewer than three speakers.
+    The speaker with most utterances trains. Of the others, in an order drawn from `seed`, a fifth of all
+    (at least one) is "test", a fifth "valid", and with ten speakers or more a tenth "valid_weights". Raises
+    BadInput with fewer than three speakers.
     """
     counts = Counter(speakers)
     order = sorted(counts)

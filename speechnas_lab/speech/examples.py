@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -14,7 +15,7 @@ from ..errors import BadInput
 from .corpus import SPLITS, Corpus, Utterance
 from .features import Stored, stored_features
 
-SMALL = 10  # up to so many infeasible training utterances are left out whatever their share, unless it is half
+SMALL = 10  # infeasible training utterances that are left out whatever their share, unless it is half
 
 
 class Tokenizer(Protocol):
@@ -26,7 +27,8 @@ class Tokenizer(Protocol):
 @dataclass(frozen=True)
 class Examples:
     """The utterances of one split. features: float16 (T, F) each, normalised; tokens: int64 (U,) each;
-    labels: int64 (T,) each, or None where the corpus has none; mean and std: float32 (F,), of the normalisation.
+    labels: int64 (T,) each, or None where the corpus has none; mean and std: float32 (F,), of the
+    normalisation.
     """
 
     ids: list[str]
@@ -51,9 +53,9 @@ class Examples:
 
 
 def frames_needed(tokens: list[int] | Tensor) -> int:
-    """Output frames without which CTC has no path: U plus one blank between equal neighbours (Graves et al. 2006)."""
+    """Output frames that CTC needs: U, and one blank between equal neighbours (Graves et al. 2006)."""
     ids = list(map(int, tokens))
-    return len(ids) + sum(a == b for a, b in zip(ids, ids[1:], strict=False))
+    return len(ids) + sum(a == b for a, b in pairwise(ids))
 
 
 def prepare(
@@ -66,19 +68,25 @@ def prepare(
     """Features, tokens and labels of every split ("valid_weights" may be empty).
 
     output_reduction: 10 ms frames in one output frame. A training utterance with fewer output frames than
-    `frames_needed` has no finite CTC loss: it is left out and named in `corpus.notes`. In the other splits it stays,
-    as an utterance that no network can get right, and is noted too. A text with units that the tokenizer does not
-    know loses them outside the training split; the error rate is counted on the whole text all the same.
-    Raises BadInput if more than a tenth of the training utterances (and more than ten), or half of them, would go.
+    `frames_needed` has no finite CTC loss: it is left out and named in `corpus.notes`. In the other splits
+    it stays, as an utterance that no network can get right, and is noted too. A text with units that the
+    tokenizer does not know loses them outside the training split; the error rate is counted on the whole
+    text all the same. Raises BadInput if more than a tenth of the training utterances (and more than ten),
+    or half of them, would go.
     """
     stored = stored_features(corpus, cache, progress)
     result = {}
     for name in SPLITS:
         utterances = corpus.split(name)
         tokens = {u.id: encode(corpus, tokenizer, u) for u in utterances}
-        short = [u for u in utterances if output_frames(stored, u, output_reduction) < frames_needed(tokens[u.id])]
+        frames = {u.id: output_frames(stored, u, output_reduction) for u in utterances}
+        short = [u for u in utterances if frames[u.id] < frames_needed(tokens[u.id])]
         if short:
-            report(corpus, name, short, len(utterances), output_reduction, stored, tokens)
+            first = short[0]
+            why = (
+                f"{frames[first.id]} output frames, needed {frames_needed(tokens[first.id])}, {first.text!r}"
+            )
+            report(corpus, name, short, len(utterances), output_reduction, why)
         if name == "train":
             lost = {u.id for u in short}
             utterances = [u for u in utterances if u.id not in lost]
@@ -102,31 +110,18 @@ def output_frames(stored: Stored, utterance: Utterance, reduction: int) -> int:
     return -(-(last - first) // reduction)
 
 
-def report(
-    corpus: Corpus,
-    split: str,
-    short: list[Utterance],
-    total: int,
-    reduction: int,
-    stored: Stored,
-    tokens: dict[str, list[int]],
-) -> None:
+def report(corpus: Corpus, split: str, short: list[Utterance], total: int, reduction: int, why: str) -> None:
     """Note the infeasible utterances of a split, or refuse if training would lose too many."""
-    worst = short[0]
-    why = (
-        f"{output_frames(stored, worst, reduction)} output frames, {frames_needed(tokens[worst.id])} needed"
-        f" for {worst.text!r}"
-    )
     if split == "train" and (len(short) > max(SMALL, total // 10) or 2 * len(short) >= total):
         raise BadInput(
-            f"{len(short)} of {total} training utterances are too short for CTC at output reduction {reduction} "
-            f"(first: {worst.id}, {why}): use word or piece tokens, or an output reduction below {reduction}"
+            f"{len(short)} of {total} training utterances are too short for CTC at output reduction {reduction}, "
+            f"first {short[0].id} ({why}): use word or piece tokens or an output reduction below {reduction}"
         )
     fate = "left out" if split == "train" else "kept, though no network can get them right"
     names = ", ".join(u.id for u in short)
     corpus.note(
-        f"{len(short)} of {total} {split} utterances are too short for their tokens at output reduction {reduction} "
-        f"and are {fate}: {names} (first: {why})"
+        f"{len(short)} of {total} {split} utterances are too short for their tokens at output reduction "
+        f"{reduction} and are {fate}: {names} (first: {why})"
     )
 
 

@@ -22,8 +22,8 @@ from ..errors import BadInput
 from .corpus import Corpus, cache_folder
 
 WINDOW, HOP, FFT = 0.025, 0.010, 512  # seconds, seconds, points at 16 kHz
-# Power below which a band counts as silent: 90 dB under a full-scale tone. Above the noise of 16-bit samples, so
-# that 16-bit, 24-bit and float files of the same sound give the same features.
+# Power below which a band counts as silent: 90 dB under a full-scale tone. Above the noise of 16-bit samples,
+# so that 16-bit, 24-bit and float files of the same sound give the same features.
 FLOOR = 1e-5
 STEADY = 0.05  # smallest standard deviation to divide by: bands above 4 kHz of 8 kHz recordings hardly move
 CHUNK = 20_000  # frames normalised at once
@@ -32,8 +32,9 @@ CHUNK = 20_000  # frames normalised at once
 class LogMel(nn.Module):
     """(n,) samples in [-1, 1] -> float32 (T, n_mels) natural logarithms of mel-band power, T = 1 + n // hop.
 
-    25 ms Hann windows every 10 ms (hop = 160 samples at 16 kHz), each centred on its frame, zeros beyond both ends;
-    triangular bands on Slaney's mel scale from 0 to half the rate; power under 1e-5 counts as 1e-5.
+    25 ms Hann windows every 10 ms (hop = 160 samples at 16 kHz), each centred on its frame, zeros beyond
+    both ends; triangular bands on Slaney's mel scale from 0 to half the rate; power under 1e-5 counts as
+    1e-5.
     """
 
     def __init__(self, sample_rate: int = 16_000, n_mels: int = 80) -> None:
@@ -71,17 +72,20 @@ class Stored:
 
 
 def stored_features(
-    corpus: Corpus, cache: str | os.PathLike[str] | None = None, progress: bool = True, mel: LogMel | None = None
+    corpus: Corpus,
+    cache: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    mel: LogMel | None = None,
 ) -> Stored:
     """The features of every utterance, from the cache or computed and then kept there.
 
-    Each band is normalised by its mean and standard deviation over the training split. The folder in the cache is
-    named after the corpus's fingerprint and the feature settings; it appears whole or not at all.
+    Each band is normalised by its mean and standard deviation over the training split. The folder in the
+    cache is named after the corpus's fingerprint and the feature settings; it appears whole or not at all.
     """
     mel = mel or LogMel()
     settings = {
-        "corpus": corpus.fingerprint, "rate": mel.sample_rate, "mels": mel.n_mels, "window": WINDOW, "hop": HOP,
-        "fft": FFT, "scale": "slaney", "floor": FLOOR, "steady": STEADY, "format": 1,
+        "corpus": corpus.fingerprint, "rate": mel.sample_rate, "mels": mel.n_mels, "window": WINDOW,
+        "hop": HOP, "fft": FFT, "scale": "slaney", "floor": FLOOR, "steady": STEADY, "format": 1,
     }  # fmt: skip
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     folder = cache_folder(cache) / "features" / key
@@ -109,9 +113,10 @@ def compute(corpus: Corpus, mel: LogMel, folder: Path, settings: dict[str, objec
         (work / "raw").unlink()
         index = {"settings": settings, "mean": mean.tolist(), "std": std.tolist(), "where": where}
         (work / "index.json").write_text(json.dumps(index), encoding="utf-8")
-        if folder.exists():  # another process was quicker, or an unfinished folder lies there
-            shutil.rmtree(folder)
-        work.rename(folder)
+        if not (folder / "index.json").is_file():  # else another process was quicker, with the same result
+            work.rename(folder)
+    except OSError as error:
+        raise BadInput(f"cannot keep features ({error}): free space or set SPEECHNAS_CACHE") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -119,7 +124,7 @@ def compute(corpus: Corpus, mel: LogMel, folder: Path, settings: dict[str, objec
 def write_raw(
     corpus: Corpus, mel: LogMel, path: Path, progress: bool
 ) -> tuple[list[tuple[str, int, int]], np.ndarray, np.ndarray]:
-    """Append every utterance's log mels to `path` as float16. Returns the index, and mean and std (F,) of training."""
+    """Write all log mels to `path` as float16. Returns the index, and mean and std (F,) of the training split."""
     total, square, count, at = np.zeros(mel.n_mels), np.zeros(mel.n_mels), 0, 0
     where = []
     with path.open("wb") as out:

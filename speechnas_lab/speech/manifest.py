@@ -27,11 +27,12 @@ SPLIT_NAMES = {split: split for split in SPLITS} | {"val": "valid", "dev": "vali
 def read_manifest(path: str | os.PathLike[str], seed: int = 0) -> Corpus:
     """A corpus from a list of sound files.
 
-    CSV with a header (comma, semicolon or tab), or JSONL with one object a line; UTF-8, with or without a byte order
-    mark. Columns, in any order and case: `path` (relative to the manifest's own folder) and `text` are needed,
-    `speaker` and `split` (train, valid, test, and valid_weights if you like) may be left out together or empty;
-    then the split is made by speaker from `seed`. Other columns are ignored. Blank lines are skipped.
-    Raises BadInput naming the line at fault. See `assemble` for what happens to bad sound.
+    CSV with a header (comma, semicolon or tab), or JSONL with one object a line; UTF-8, with or without a
+    byte order mark. Columns, in any order and case: `path` (relative to the manifest's own folder) and
+    `text` are needed, `speaker` and `split` (train, valid, test, and valid_weights if you like) may be left
+    out together or empty; then the split is made by speaker from `seed`. Other columns are ignored. Blank
+    lines are skipped. Raises BadInput naming the line at fault. See `assemble` for what happens to bad
+    sound.
     """
     manifest = Path(path)
     text = decoded(manifest)
@@ -45,12 +46,13 @@ def read_manifest(path: str | os.PathLike[str], seed: int = 0) -> Corpus:
                 found = ", ".join(sorted(fields))
                 raise BadInput(f"{where}: the column {column} is missing (found: {found}): add it")
         if not fields["path"]:
-            raise BadInput(f"{where}: the path is empty: give the sound file, relative to the manifest's folder")
+            raise BadInput(f"{where}: the path is empty: give it relative to the manifest's folder")
         name, file = located(manifest, fields["path"], notes)
         split = fields.get("split", "").lower()
         if split and split not in SPLIT_NAMES:
             raise BadInput(f"{where}: there is no split {split!r}: use one of {', '.join(SPLITS)}")
-        rows.append(Row(where, name, file, fields["text"], fields.get("speaker", ""), SPLIT_NAMES.get(split, "")))
+        speaker = fields.get("speaker", "")
+        rows.append(Row(where, name, file, fields["text"], speaker, SPLIT_NAMES.get(split, "")))
     return assemble(manifest.name, rows, seed, notes)
 
 
@@ -117,9 +119,9 @@ def json_lines(text: str, name: str) -> list[tuple[int, dict[str, str]]]:
         try:
             fields = json.loads(content)
         except ValueError as error:
-            raise BadInput(f"{name} line {line} is not JSON ({error}): each line must be one whole object") from error
+            raise BadInput(f"{name} line {line} is not JSON ({error}): put a whole object on it") from error
         if not isinstance(fields, dict):
-            raise BadInput(f"{name} line {line} is not an object: write one object with path and text on each line")
+            raise BadInput(f"{name} line {line} is not an object: write one with path and text on it")
         named = {column(key): "" if value is None else value for key, value in fields.items()}
         for key in ("path", "text", "speaker", "split"):
             if not isinstance(named.get(key, ""), str | int):
@@ -134,7 +136,8 @@ def column(name: str) -> str:
 
 
 def export_corpus(corpus: Corpus, folder: str | os.PathLike[str]) -> Path:
-    """Write every utterance as 16-bit WAV, manifest.csv (which `read_manifest` reads) and corpus.json about them.
+    """Write every utterance as 16-bit WAV, manifest.csv (which `read_manifest` reads) and corpus.json about
+    them.
 
     Returns the manifest's path. Each file appears whole or not at all, the manifest last, and a second run
     writes the same bytes.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import jiwer
 import numpy as np
 
-FEWEST_SPEAKERS = 5    # with fewer, resampling speakers says nothing
-AT_ONCE = 4_000_000    # draws held in memory at a time
+FEWEST_SPEAKERS = 5  # with fewer, resampling speakers says nothing
+AT_ONCE = 4_000_000  # draws held in memory at a time
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Interval:
 def word_error_rate(refs: Sequence[str], hyps: Sequence[str]) -> float:
     """(substitutions + deletions + insertions) / reference words, over all utterances together, by jiwer.
 
-    It may exceed 1. An empty reference counts its hypothesis's words as insertions. If there is no reference word at
-    all, the number of errors itself is returned (0.0 if nothing was said): never NaN.
+    It may exceed 1. An empty reference counts its hypothesis's words as insertions. If there is no
+    reference word at all, the number of errors itself is returned (0.0 if nothing was said): never NaN.
     """
     return rate(error_counts(refs, hyps))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import ClassVar, Self
 
 from ..errors import BadInput
@@ -47,15 +48,16 @@ class WordTokenizer:
         units = self.cut(text)
         unknown = sorted({unit for unit in units if unit not in self.ids})
         if unknown and not skip_unknown:
-            raise BadInput(f"the {self.kind} tokenizer does not know {', '.join(map(repr, unknown))}: {self.advice}")
+            names = ", ".join(map(repr, unknown))
+            raise BadInput(f"the {self.kind} tokenizer does not know {names}: {self.advice}")
         return [self.ids[unit] for unit in units if unit in self.ids]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of these ids; blanks are ignored. Raises BadInput for an id outside 0 .. vocab_size - 1."""
+        """The text of these ids; blanks are ignored. Raises BadInput for an id that does not exist."""
         chosen = list(ids)
         for i in chosen:
             if not 0 <= i < self.vocab_size:
-                raise BadInput(f"id {i} is outside 0 to {self.vocab_size - 1}: this tokenizer belongs to another model")
+                raise BadInput(f"id {i} is not in 0 to {self.vocab_size - 1}: take the model's own tokenizer")
         return " ".join(self.join([self.units[i - 1] for i in chosen if i]).split())
 
     def to_json(self) -> str:
@@ -90,11 +92,14 @@ class PieceTokenizer(WordTokenizer):
     kind = "piece"
     advice = "remove the characters, or add them to the training texts"
 
-    def __init__(self, units: Sequence[str] = (), merges: Sequence[Sequence[str]] = (), size: int = 200) -> None:
+    def __init__(
+        self, units: Sequence[str] = (), merges: Sequence[Sequence[str]] = (), size: int = 200
+    ) -> None:
         super().__init__(units)
         self.size = size
         self.merges = [(left, right) for left, right in merges]
         self.rank = {pair: i for i, pair in enumerate(self.merges)}
+        self.last = len(self.merges)
         self.known: dict[str, list[str]] = {}  # word -> pieces
 
     def fit(self, texts: Iterable[str]) -> Self:
@@ -106,7 +111,7 @@ class PieceTokenizer(WordTokenizer):
         pairs: Counter[tuple[str, str]] = Counter()
         holders: defaultdict[tuple[str, str], set[int]] = defaultdict(set)  # pair -> words that have it
         for w, cut in enumerate(cuts):
-            for pair in zip(cut, cut[1:], strict=False):
+            for pair in pairwise(cut):
                 pairs[pair] += counts[words[w]]
                 holders[pair].add(w)
         merges: list[tuple[str, str]] = []
@@ -119,7 +124,7 @@ class PieceTokenizer(WordTokenizer):
                 units.append("".join(best))
             for w in sorted(holders.pop(best)):
                 for sign, cut in ((-1, cuts[w]), (1, joined(cuts[w], best))):
-                    for pair in zip(cut, cut[1:], strict=False):
+                    for pair in pairwise(cut):
                         pairs[pair] += sign * counts[words[w]]
                         if sign > 0:
                             holders[pair].add(w)
@@ -136,7 +141,7 @@ class PieceTokenizer(WordTokenizer):
         if word not in self.known:
             cut = list(START + word)
             while len(cut) > 1:
-                best = min(zip(cut, cut[1:], strict=False), key=lambda pair: self.rank.get(pair, len(self.rank)))
+                best = min(pairwise(cut), key=lambda pair: self.rank.get(pair, self.last))
                 if best not in self.rank:
                     break
                 cut = joined(cut, best)
@@ -195,7 +200,7 @@ def parsed(text: str, kind: str | None, fields: tuple[str, ...]) -> dict:
     if kind is None:
         return {"kind": whole["kind"]}
     if whole["kind"] != kind:
-        raise BadInput(f"this is a {whole['kind']} tokenizer, not a {kind} tokenizer: use tokenizer_from_json")
+        raise BadInput(f"this is a {whole['kind']} tokenizer, not {kind}: use tokenizer_from_json")
     missing = [field for field in fields if field not in whole]
     if missing:
         raise BadInput(f"the tokenizer's JSON lacks {', '.join(missing)}: write it with to_json")
