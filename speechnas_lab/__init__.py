@@ -1,7 +1,7 @@
 """speechnas_lab: hardware-aware neural architecture search for speech.
 
-Each room is one idea of the course: `space`, `speech`, `models`, `training`, `oneshot`, `search`, `hardware`. A room is
-loaded when it is first used, so that `import speechnas_lab` stays quick.
+Each room is one idea of the course: `space`, `speech`, `models`, `training`, `oneshot`, `search`,
+`hardware`. A room is loaded when it is first used, so that `import speechnas_lab` stays quick.
 """
 
 from __future__ import annotations

@@ -47,13 +47,17 @@ def test_front_of_two_objectives_grows_like_a_sort() -> None:
 
     def seconds(n: int) -> float:
         x = rng.permutation(n)
-        points = np.stack([x, n - x], axis=1)  # all on the front: the worst case for a comparison with the front
+        points = np.stack(
+            [x, n - x], axis=1
+        )  # all on the front: the worst case for a comparison with the front
         start = time.perf_counter()
         assert len(pareto_front(points)) == n
         return time.perf_counter() - start
 
     few = min(seconds(20_000) for _ in range(3))
-    assert min(seconds(160_000) for _ in range(3)) < 8 * few * 3  # 8 times as many points; n squared would be 64
+    assert (
+        min(seconds(160_000) for _ in range(3)) < 8 * few * 3
+    )  # 8 times as many points; n squared would be 64
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -85,7 +89,9 @@ def test_hypervolume_counts_the_dominated_cells() -> None:
     rng = np.random.default_rng(1)
     for _ in range(50):
         points = rng.integers(0, 12, size=(rng.integers(0, 12), 2))
-        cells = {(x, y) for a, b in points for x in range(a, 10) for y in range(b, 10)}  # unit cells up to (10, 10)
+        cells = {
+            (x, y) for a, b in points for x in range(a, 10) for y in range(b, 10)
+        }  # unit cells up to (10, 10)
         assert hypervolume(points, (10, 10)) == len(cells)
 
 

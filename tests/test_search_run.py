@@ -57,7 +57,9 @@ def test_case_30_failed_trials_are_never_a_best(kind: type[Strategy], tmp_path: 
         lambda: (0.1, 0.2),
         lambda: np.float32(0.5),
     ]
-    result = search(ToySpace(), kind, lambda trial: answers[trial.number](), 10, journal=tmp_path / "j", seed=0)
+    result = search(
+        ToySpace(), kind, lambda trial: answers[trial.number](), 10, journal=tmp_path / "j", seed=0
+    )
     assert result.best.values == (0.5,) and [trial.number for trial in result.front] == [9]
     states = [trial.state for trial in result.trials]
     assert states == ["done", *["failed"] * 4, "done", *["failed"] * 3, "done"]
@@ -122,7 +124,9 @@ def test_keyboard_interrupt_passes_and_the_search_goes_on_later(tmp_path: Path) 
         search(ToySpace(), "evolution", stop, 6, journal=tmp_path / "j", seed=0)
     assert not (tmp_path / "j.lock").exists()
     new = []
-    search(ToySpace(), "evolution", lambda t: new.append(t.number) or cost(t), 6, journal=tmp_path / "j", seed=0)
+    search(
+        ToySpace(), "evolution", lambda t: new.append(t.number) or cost(t), 6, journal=tmp_path / "j", seed=0
+    )
     assert new == [3, 4, 5]
 
 
@@ -270,8 +274,19 @@ def test_case_33_other_settings_are_refused(tmp_path: Path) -> None:
         arguments = dict(space=ToySpace(), strategy="evolution", seed=0, settings=here) | changed
         with pytest.raises(BadInput, match=words):
             search(evaluate=cost, budget=3, journal=path, **arguments)
-    with pytest.raises(BadInput, match="trial 0 is another architecture"):  # a limit that the settings do not name
-        search(ToySpace(), "evolution", cost, 3, journal=path, seed=0, settings=here, constraint=lambda a: a.genes[0] == 5)
+    with pytest.raises(
+        BadInput, match="trial 0 is another architecture"
+    ):  # a limit that the settings do not name
+        search(
+            ToySpace(),
+            "evolution",
+            cost,
+            3,
+            journal=path,
+            seed=0,
+            settings=here,
+            constraint=lambda a: a.genes[0] == 5,
+        )
     assert path.read_bytes() == before
 
 
@@ -291,7 +306,11 @@ def test_damage_in_the_middle_and_foreign_files_are_refused_and_kept(tmp_path: P
     path = tmp_path / "j"
     search(ToySpace(), "random", cost, 3, journal=path, seed=0)
     damaged = path.read_bytes().replace(b'"values":', b'"val', 1)
-    for content, words in ((damaged, "line 2, is damaged"), (b"my notes", "not a journal"), (b"[1]\n[2]\n", "damaged")):
+    for content, words in (
+        (damaged, "line 2, is damaged"),
+        (b"my notes", "not a journal"),
+        (b"[1]\n[2]\n", "damaged"),
+    ):
         path.write_bytes(content)
         with pytest.raises(BadInput, match=words):
             search(ToySpace(), "random", cost, 3, journal=path, seed=0)
@@ -320,7 +339,9 @@ def test_a_living_holder_is_respected_and_a_dead_one_is_not(tmp_path: Path) -> N
         Journal(path, {})
 
 
-def test_unwritable_places_and_a_full_disk_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_places_and_a_full_disk_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot write"):
         search(ToySpace(), "random", cost, 3, journal=tmp_path / "file" / "j", seed=0)

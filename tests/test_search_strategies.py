@@ -11,7 +11,14 @@ import pytest
 from toy_space import Toy, ToySpace
 
 from speechnas_lab.errors import BadInput
-from speechnas_lab.search import NothingLeft, RandomSearch, RegularizedEvolution, Strategy, pareto_front, search
+from speechnas_lab.search import (
+    NothingLeft,
+    RandomSearch,
+    RegularizedEvolution,
+    Strategy,
+    pareto_front,
+    search,
+)
 from speechnas_lab.space import MobileConformerSpace
 
 BOTH = [RandomSearch, RegularizedEvolution]
@@ -72,7 +79,9 @@ def test_case_28_children_stay_in_the_space(kind: type[Strategy], preset: str) -
     assert len(set(courses[0])) == 300
 
 
-@pytest.mark.parametrize("shape", [dict(population=8, children=6), dict(population=5, children=1, lifetime=5)])
+@pytest.mark.parametrize(
+    "shape", [dict(population=8, children=6), dict(population=5, children=1, lifetime=5)]
+)
 def test_order_of_tells_within_a_generation_changes_nothing(shape: dict[str, int]) -> None:
     def course(shuffle: random.Random | None) -> list[str]:
         strategy = RegularizedEvolution(ToySpace(), seed=2, **shape)
@@ -133,7 +142,8 @@ def test_two_objectives_are_selected_by_front_and_crowding() -> None:
     def spread(kind: str) -> tuple[int, Any]:
         result = search(space, kind, lambda trial: value(trial.arch), budget=1000, seed=0)
         assert [trial.number for trial in result.front] == sorted(
-            pareto_front([trial.values for trial in result.trials]), key=lambda n: (result.trials[n].values, n)
+            pareto_front([trial.values for trial in result.trials]),
+            key=lambda n: (result.trials[n].values, n),
         )
         assert result.best.values[0] == min(trial.values[0] for trial in result.trials)
         return len({trial.values for trial in result.front}), [trial.values for trial in result.front]
@@ -166,7 +176,13 @@ def test_a_space_that_is_used_up_says_so(kind: type[Strategy]) -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    for bad in (dict(population=0), dict(crossover=1.5), dict(lifetime=10), dict(tournament=0), dict(seed="a")):
+    for bad in (
+        dict(population=0),
+        dict(crossover=1.5),
+        dict(lifetime=10),
+        dict(tournament=0),
+        dict(seed="a"),
+    ):
         with pytest.raises(BadInput, match=next(iter(bad))):
             RegularizedEvolution(ToySpace(), **bad)
     with pytest.raises(BadInput, match="space"):

@@ -21,7 +21,8 @@ class Toy:
 
 
 class ToySpace:
-    """Genes 0..options-1. A gene `options - 1` switches the next gene off: that one is then 0 in canonical form."""
+    """Genes 0..options-1. A gene `options - 1` switches the next gene off: that one is then 0 in canonical
+    form."""
 
     preset = "toy"
 

@@ -1,7 +1,8 @@
 """Search: strategies behind one ask/tell face, the loop that runs them, a journal, the Pareto front.
 
 Nothing here knows a network. A strategy proposes architectures of a space, and the caller hands in the
-function that evaluates them. Read `trial.py`, `strategy.py`, `random_search.py`, `evolution.py`, `run.py`, in this order.
+function that evaluates them. Read `trial.py`, `strategy.py`, `random_search.py`, `evolution.py`, `run.py`,
+in this order.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from .trial import Trial
 
 
 def best_first(trials: list[Trial]) -> list[Trial]:
-    """Sort by value; for several objectives by front, then by crowding (NSGA-II, Deb et al. 2002). Ties: older first."""
+    """Sort by value; several objectives by front, then crowding (NSGA-II, Deb et al. 2002). Older first."""
     if len(trials[0].values) == 1:
         return sorted(trials, key=lambda trial: (trial.values[0], trial.number))
     ranks = nondominated_ranks([trial.values for trial in trials])
@@ -26,7 +26,7 @@ def best_first(trials: list[Trial]) -> list[Trial]:
 
 
 class RegularizedEvolution(Strategy):
-    """Ageing evolution (Real et al. 2019, algorithm 1), bred in generations so that a generation runs in parallel.
+    """Ageing evolution (Real et al. 2019, algorithm 1), in generations so that children run in parallel.
 
     The first `population` trials are random. From then on each generation brings `children` new ones:
     1. ageing: only the newest `lifetime` trials live, however good an older one was;
@@ -34,9 +34,9 @@ class RegularizedEvolution(Strategy):
     3. tournament: `tournament` of them are drawn, the best is the parent;
     4. with probability `crossover` a second parent lends genes; then one gene mutates.
 
-    `lifetime=population, children=1` is the published algorithm; `lifetime=None` (nobody dies of age) with several
-    objectives is NSGA-II's selection. Children of a generation come from the results that were known when its first
-    child was asked for: the order of tells within a generation changes nothing.
+    `lifetime=population, children=1` is the published algorithm; `lifetime=None` (nobody dies of age) with
+    several objectives is NSGA-II's selection. Children of a generation come from the results that were known
+    when its first child was asked for: the order of tells within a generation changes nothing.
 
     >>> from speechnas_lab import search, space
     >>> strategy = search.RegularizedEvolution(space.MobileConformerSpace(), seed=0, population=4, children=4)
@@ -64,7 +64,9 @@ class RegularizedEvolution(Strategy):
         if not 0 <= crossover <= 1:
             raise BadInput(f"crossover is a probability, 0 to 1, not {crossover}")
         if lifetime is not None and lifetime < population:
-            raise BadInput(f"lifetime counts trials and must be at least the population, {population}, not {lifetime}")
+            raise BadInput(
+                f"lifetime counts trials and must be at least the population, {population}, not {lifetime}"
+            )
         self.population, self.children, self.tournament = population, children, tournament
         self.crossover, self.lifetime = crossover, lifetime
         self.parents: list[Trial] = []  # of the generation that is being asked for, best first
@@ -93,7 +95,7 @@ class RegularizedEvolution(Strategy):
         return best_first(alive)[: self.population] if alive else []
 
     def propose(self, attempt: int) -> Any:
-        # Half of the tries breed; a neighbourhood that has been searched bare is left by more mutations, then by chance.
+        # A neighbourhood that has been searched bare is left by more mutations, at last by chance.
         if not self.parents or attempt >= self.tries // 2:
             return self.space.sample(self.rng)
         child = self._winner().arch

@@ -1,9 +1,9 @@
 """The journal of a search: one JSON line for each trial, added to and never rewritten.
 
-Line 1 holds the settings that decide the course of the search (seed, space, strategy, and what the caller adds, such as
-the corpus). A journal is only continued with the same settings. Every line is on the disk before the search
-goes on, so that a killed run loses the trial in flight and no more. A torn last line is dropped when the journal is
-opened again.
+Line 1 holds the settings that decide the course of the search (seed, space, strategy, and what the caller
+adds, such as the corpus). A journal is only continued with the same settings. Every line is on the disk
+before the search goes on, so that a killed run loses the trial in flight and no more. A torn last line is
+dropped when the journal is opened again.
 """
 
 from __future__ import annotations
@@ -59,11 +59,15 @@ def _parse(raw: bytes, path: Path) -> tuple[list[dict[str, Any]], int]:
         except ValueError:
             if number == len(lines):
                 break
-            raise BadInput(f"{path}, line {number}, is damaged; restore the file or start in a new folder") from None
+            raise BadInput(
+                f"{path}, line {number}, is damaged; restore the file or start in a new folder"
+            ) from None
         records.append(record)
         good += len(line)
     head = b'{"journal"'
-    foreign = records[0].get("journal") != FORMAT if records else not (raw.startswith(head) or head.startswith(raw))
+    foreign = (
+        records[0].get("journal") != FORMAT if records else not (raw.startswith(head) or head.startswith(raw))
+    )
     if foreign:
         raise BadInput(f"{path} is not a journal of this version; use another file or folder")
     return records, good
@@ -81,8 +85,8 @@ def read_journal(path: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]
 class Journal:
     """Open `path` for one search, alone. Use as a context manager, or call `close`.
 
-    `records` maps the number of each finished trial to its record. Raises BadInput when the file belongs to a search
-    with other settings (it names them), is in use, damaged, or cannot be written.
+    `records` maps the number of each finished trial to its record. Raises BadInput when the file belongs to
+    a search with other settings (it names them), is in use, damaged, or cannot be written.
     """
 
     def __init__(self, path: str | Path, settings: dict[str, Any]) -> None:
@@ -119,7 +123,9 @@ class Journal:
         names = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
         if names:
             differ = "; ".join(f"{name}: {there.get(name)!r} there, {here.get(name)!r} now" for name in names)
-            raise BadInput(f"{self.path} is of a search with other settings ({differ}); use those, or a new folder")
+            raise BadInput(
+                f"{self.path} is of a search with other settings ({differ}); use those, or a new folder"
+            )
 
     def _write(self, record: dict[str, Any]) -> str:
         line = dumps(record)
@@ -129,11 +135,13 @@ class Journal:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise BadInput(f"cannot write {self.path}: {error.strerror}; make room and run it again") from error
+            raise BadInput(
+                f"cannot write {self.path}: {error.strerror}; make room and run it again"
+            ) from error
         return line
 
     def append(self, trial: Trial) -> None:
-        """Write a finished trial. Its parts become what JSON makes of them, as a later resume will read them."""
+        """Write a finished trial. Its parts become what JSON makes of them, as a resume will read them."""
         record = json.loads(self._write(_record(trial)))
         self.records[trial.number] = record
         trial.parts = record["parts"]
@@ -146,8 +154,8 @@ class Journal:
         record = self.records[trial.number]
         if record["arch"] != trial.arch.to_json() or record["budget"] != trial.budget:
             raise BadInput(
-                f"{self.path}: trial {trial.number} is another architecture than this search asks for (other version or"
-                " other limit?); use a new folder"
+                f"{self.path}: trial {trial.number} is another architecture than this search asks for"
+                " (other version or other limit?); use a new folder"
             )
         trial.parts, trial.seconds = record["parts"], record["seconds"]
         return tuple(record["values"]) if record["state"] == "done" else None

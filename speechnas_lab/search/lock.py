@@ -12,6 +12,8 @@ import psutil
 
 from ..errors import BadInput
 
+OWNER = {"pid": int, "started": float, "host": str}
+
 
 def _owner() -> dict[str, object]:
     me = psutil.Process()
@@ -51,7 +53,7 @@ class Lock:
         """Return the owner, or None for a file that names none."""
         try:
             owner = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(owner["pid"], int) and isinstance(owner["started"], float) and isinstance(owner["host"], str):
+            if all(isinstance(owner[name], kind) for name, kind in OWNER.items()):
                 return owner
         except (ValueError, KeyError, TypeError):  # half written, or not ours
             return None
@@ -65,8 +67,8 @@ class Lock:
                 return
             if owner is not None and _alive(owner):
                 raise BadInput(
-                    f"{self.path} is held by process {owner['pid']} on {owner['host']}; wait for it to end, stop it,"
-                    " or delete the file if that machine is gone"
+                    f"{self.path} is held by process {owner['pid']} on {owner['host']}; wait for it to end,"
+                    " stop it, or delete the file if that machine is gone"
                 )
             aside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
             self.path.replace(aside)

@@ -20,7 +20,9 @@ def _rows(values: Points) -> np.ndarray:
     if rows.size == 0:
         return rows.reshape(0, max(1, rows.shape[-1] if rows.ndim > 1 else 1))
     if rows.ndim != 2:
-        raise BadInput(f"values must be rows of objectives, (n, objectives), not an array of shape {rows.shape}")
+        raise BadInput(
+            f"values must be rows of objectives, (n, objectives), not an array of shape {rows.shape}"
+        )
     return rows
 
 
@@ -35,7 +37,7 @@ def pareto_front(values: Points) -> list[int]:
         return []
     points, group = np.unique(rows[known], axis=0, return_inverse=True)  # sorted by objective 0, then 1, ...
     if points.shape[1] <= 2:
-        last = points[:, -1]  # sorted by the first objective: a point stays if its last one is lower than all before
+        last = points[:, -1]  # a point stays if this is lower than that of all points before it
         keep = np.r_[True, last[1:] < np.minimum.accumulate(last)[:-1]]
     else:
         keep = np.zeros(len(points), dtype=bool)
@@ -48,7 +50,7 @@ def pareto_front(values: Points) -> list[int]:
 
 
 def nondominated_ranks(values: Points) -> list[int]:
-    """Return each row's rank: 0 for the Pareto front, 1 for the front once rank 0 is taken away, and so on."""
+    """Return each row's rank: 0 for the Pareto front, 1 for the front of what is left then, and so on."""
     rows = _rows(values)
     ranks = np.zeros(len(rows), dtype=int)
     left, rank = np.arange(len(rows)), 0
@@ -64,7 +66,8 @@ def nondominated_ranks(values: Points) -> list[int]:
 def crowding_distance(values: Points) -> list[float]:
     """Return for each row of one front how lonely it is (NSGA-II, Deb et al. 2002, section III-B).
 
-    d_i = sum over objectives of (next_i - previous_i) / (max - min); the ends of the front have an infinite distance.
+    d_i = sum over objectives of (next_i - previous_i) / (max - min); the ends of the front have an infinite
+    distance.
     """
     rows = _rows(values)
     distance = np.zeros(len(rows))
@@ -78,12 +81,12 @@ def crowding_distance(values: Points) -> list[float]:
 
 
 def hypervolume(values: Points, reference: Sequence[float]) -> float:
-    """Return the area that two objectives' rows (n, 2) dominate up to the point `reference` (2,). More is better."""
+    """Return the area that the rows (n, 2) dominate up to the point `reference` (2,). More is better."""
     rows = _rows(values)
     if len(reference) != 2 or (len(rows) and rows.shape[1] != 2):
         raise BadInput("hypervolume is for two objectives: rows of two values and a reference of two")
     inside = rows[(rows < np.asarray(reference)).all(axis=1)]
-    front = np.unique(inside[pareto_front(inside)], axis=0)  # ascending in the first, descending in the second
+    front = np.unique(inside[pareto_front(inside)], axis=0)  # first objective ascending, second descending
     if not len(front):
         return 0.0
     heights = np.r_[reference[1], front[:-1, 1]] - front[:, 1]

@@ -26,7 +26,7 @@ EvaluateMany = Callable[[list[Trial]], Iterable[Any]]
 
 @dataclass
 class SearchResult:
-    """All trials in the order they were asked for, failed ones too, and why the search ended early, if it did."""
+    """All trials in the order they were asked for, failed ones too; `note` says why it ended early, if so."""
 
     trials: list[Trial] = field(default_factory=list)
     note: str = ""
@@ -40,11 +40,13 @@ class SearchResult:
 
     @property
     def best(self) -> Trial:
-        """The trial with the lowest first objective; of equal ones the earliest. Raises BadInput if all failed."""
+        """The trial with the lowest first objective, of equal ones the earliest. BadInput if all failed."""
         if not self.finished:
             reasons = [trial.reason for trial in self.trials if trial.state == "failed"]
             first = f"the first: {reasons[0]}" if reasons else "none was evaluated"
-            raise BadInput(f"no trial of {len(self.trials)} has a result ({first}); mend the evaluation and run again")
+            raise BadInput(
+                f"no trial of {len(self.trials)} has a result ({first}); mend the evaluation and run again"
+            )
         return min(self.finished, key=lambda trial: (trial.values[0], trial.number))
 
     @property
@@ -56,7 +58,7 @@ class SearchResult:
 
 
 def describe_space(space: Any) -> str:
-    """Name a space by its class, its preset and a hash of eight of its samples: it changes when the choices change."""
+    """Name a space by class, preset and a hash of eight samples, which changes when the choices change."""
     rng = random.Random(0)
     samples = "\n".join(space.sample(rng).to_json() for _ in range(8))
     name = " ".join(filter(None, (type(space).__name__, getattr(space, "preset", ""))))
@@ -93,18 +95,21 @@ def search(
 ) -> SearchResult:
     """Search `space` and return the trials, the best and the Pareto front. Every objective is minimised.
 
-    `evaluate(trial)` returns a tuple of floats (or one float); it may keep more in `trial.parts`. An exception makes the
-    trial fail with that reason; KeyboardInterrupt and SystemExit pass through. `evaluate_many(trials)` may be given
-    instead, for worker processes: it yields one result for each trial, in order, and an Exception object for a trial
-    that failed; an exception that it raises itself passes through.
+    `evaluate(trial)` returns a tuple of floats (or one float); it may keep more in `trial.parts`. An
+    exception makes the trial fail with that reason; KeyboardInterrupt and SystemExit pass through.
+    `evaluate_many(trials)` may be given instead, for worker processes: it yields one result for each trial,
+    in order, and an Exception object for a trial that failed; an exception that it raises itself passes
+    through.
 
-    `budget` counts full evaluations: each trial takes `trial.budget` of it, failed ones too. `constraint(arch)` is asked
-    before a trial is made. `settings` is whatever else decides the results (corpus, limits); with a `journal` file, a
-    killed search goes on where it was: the strategy is replayed with the recorded values, and nothing is evaluated
-    twice. A larger budget continues a finished one. `on_trial` is called after each trial, for progress.
+    `budget` counts full evaluations: each trial takes `trial.budget` of it, failed ones too.
+    `constraint(arch)` is asked before a trial is made. `settings` is whatever else decides the results
+    (corpus, limits); with a `journal` file, a killed search goes on where it was: the strategy is replayed
+    with the recorded values, and nothing is evaluated twice. A larger budget continues a finished one.
+    `on_trial` is called after each trial, for progress.
 
-    Raises BadInput when no architecture meets the constraint, when all trials failed, or when the journal is of a
-    search with other settings. A space that is exhausted ends the search early, with a note in the result.
+    Raises BadInput when no architecture meets the constraint, when all trials failed, or when the journal is
+    of a search with other settings. A space that is exhausted ends the search early, with a note in the
+    result.
 
     >>> from speechnas_lab import search, space
     >>> def size(trial):

@@ -1,13 +1,14 @@
 """The ask/tell face of every strategy, and the rules that all of them keep.
 
-1. An architecture is asked for once. The memo is by canonical form, so that two spellings of one network count as one.
+1. An architecture is asked for once. The memo is by canonical form, so that two spellings of one network
+   count as one.
 2. The constraint is checked before a trial is handed out. No architecture that breaks it is ever evaluated.
-3. A trial fails when its values are None, NaN, infinite, not numbers, or not as many as the others had. A failed trial
-   keeps its reason, has no values, is never a best, never a parent and never on the Pareto front. It was paid for all
-   the same: it uses up its budget.
+3. A trial fails when its values are None, NaN, infinite, not numbers, or not as many as the others had. A
+   failed trial keeps its reason, has no values, is never a best, never a parent and never on the Pareto
+   front. It was paid for all the same: it uses up its budget.
 4. Telling a trial twice, or one that this strategy never asked for, is a ValueError.
-5. All chance comes from one `random.Random(seed)` that only `ask` draws from. Asks come in order, so the order of tells
-   within a batch changes nothing.
+5. All chance comes from one `random.Random(seed)` that only `ask` draws from. Asks come in order, so the
+   order of tells within a batch changes nothing.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ def plain_values(values: Any, expected: int | None = None) -> tuple[tuple[float,
 class Strategy(ABC):
     """Base of all strategies: `ask()` for a trial, evaluate it, `tell(trial, values)`.
 
-    `space` needs `sample(rng)`, `mutate(arch, rng)`, `crossover(a, b, rng)` and `canonical(arch)`. It may be left out
-    here and given by `search()`. `constraint(arch) -> bool` says which architectures may be evaluated.
+    `space` needs `sample(rng)`, `mutate(arch, rng)`, `crossover(a, b, rng)` and `canonical(arch)`. It may be
+    left out here and given by `search()`. `constraint(arch) -> bool` says which architectures may be
+    evaluated.
 
     >>> from speechnas_lab import search, space
     >>> strategy = search.RandomSearch(space.MobileConformerSpace(), seed=0)
@@ -65,7 +67,9 @@ class Strategy(ABC):
 
     tries = 2000  # proposals for one ask; a constraint that 1 in 300 meets is then missed once in 800 asks
 
-    def __init__(self, space: Any = None, seed: int = 0, constraint: Callable[[Any], bool] | None = None) -> None:
+    def __init__(
+        self, space: Any = None, seed: int = 0, constraint: Callable[[Any], bool] | None = None
+    ) -> None:
         self.trials: list[Trial] = []
         self.start(space, seed, constraint)
 
@@ -82,10 +86,10 @@ class Strategy(ABC):
 
     @abstractmethod
     def propose(self, attempt: int) -> Any:
-        """Return a candidate; `attempt` counts the candidates of this ask that were not new or not allowed."""
+        """Return a candidate. `attempt` counts those of this ask that were known or not allowed."""
 
     def settings(self) -> dict[str, object]:
-        """What distinguishes this strategy's course from another's, apart from the seed. Goes into the journal."""
+        """What makes this strategy's course another than others', apart from the seed. For the journal."""
         return {"strategy": type(self).__name__}
 
     def batch(self) -> int:
@@ -108,8 +112,8 @@ class Strategy(ABC):
         if refused:
             raise NothingLeft(f"none of {refused} more architectures met the constraint; loosen the limit")
         raise NothingLeft(
-            f"all {self.tries} proposals had been tried or refused before; loosen the limit, use a larger space"
-            " or a smaller budget"
+            f"all {self.tries} proposals had been tried or refused before; loosen the limit,"
+            " use a larger space or a smaller budget"
         )
 
     def hand_out(self, arch: Any, budget: float = 1.0) -> Trial:

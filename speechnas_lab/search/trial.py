@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 class Trial:
     """What a strategy asked for, and what came of it.
 
-    `budget` is the fidelity in 0..1 (1 is a full evaluation). `values` holds one number for each objective, lower is
-    better; it stays empty until the trial is told, and for ever when it failed. `parts` is free room for whatever the
-    evaluation wants to keep (it goes into the journal as JSON). `seconds` is how long the search waited
-    for the result.
+    `budget` is the fidelity in 0..1 (1 is a full evaluation). `values` holds one number for each objective,
+    lower is better; it stays empty until the trial is told, and for ever when it failed. `parts` is free
+    room for whatever the evaluation wants to keep (it goes into the journal as JSON). `seconds` is how long
+    the search waited for the result.
     """
 
     arch: object

@@ -1,0 +1,53 @@
+# `make` lists the targets. Everything is installed into .venv, once; a second call sets up nothing again.
+PYTHON ?= python3
+OUT ?= runs/search
+OMP_NUM_THREADS = 1
+export OMP_NUM_THREADS
+
+BIN := .venv/bin
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+
+.PHONY: help setup search test test-all lint lab pins
+help:
+	@echo "make search    set up, then run the main job: from sound to a found model, in $(OUT)"
+	@echo "make lab       set up, then open JupyterLab on notebooks/00_start.ipynb"
+	@echo "make test      set up, then run the quick tests and the notebooks"
+	@echo "make test-all  the same with the slow tests"
+	@echo "make lint      check the style"
+	@echo "make setup     only set up"
+	@echo "make pins      write constraints.txt and environment.yml from what .venv holds"
+	@echo "PYTHON=...     the Python to set up with, 3.11 or newer (now: $(PYTHON))"
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$$($(PYTHON) --version) is too old. Use Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
+	  { echo "$(PYTHON) cannot make environments. Install its venv package, on Debian: apt install python3-venv"; exit 1; }
+	@echo "Setting up .venv: a few minutes the first time, 6 GB at most."
+	$(BIN)/python -m pip install --no-input --disable-pip-version-check --quiet -c constraints.txt -e '.[lab,dev]'
+	@touch $@
+
+search: .venv/.ready
+	$(BIN)/speechnas search --corpus homecommands --budget standard --seed 0 --out $(OUT)
+
+lab: .venv/.ready
+	$(BIN)/jupyter lab notebooks/00_start.ipynb
+
+test: .venv/.ready
+	$(BIN)/python -m pytest -q
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q $(NBVAL) $(NOTEBOOKS))
+
+test-all: .venv/.ready
+	$(BIN)/python -m pytest -q -m "slow or not slow"
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q $(NBVAL) $(NOTEBOOKS))
+
+lint: .venv/.ready
+	$(BIN)/ruff check .
+
+pins: .venv/.ready
+	$(BIN)/python tests/test_frame_pins.py
