@@ -1,8 +1,8 @@
 """The speaking child: eSpeak NG by ctypes, in a process of its own.
 
 The engine's code is under the GPL, it can crash, and it draws from C's `rand`, which it seeds from the clock.
-So nothing of ours loads it: `python -m speechnas_lab.speech.espeak JOB OUT` is started anew for each shard, seeds
-`rand`, speaks the job's utterances in order, and ends. The same job then gives the same bytes, wherever it runs.
+So nothing of ours loads it: `python -m speechnas_lab.speech.espeak JOB OUT` is started anew for each shard,
+seeds `rand`, speaks the job's utterances in order, and ends. The same job then always gives the same bytes.
 
 JOB is a JSON file {"seed", "utterances": [{"text", "voice", "rate", "pitch", "range", "seed"}, ...]}.
 OUT is a folder, made by the caller. It gets `audio.npy` (int16, 16 kHz, utterances end to end), `labels.npy`
@@ -43,11 +43,12 @@ class _Event(ctypes.Structure):
     ]
 
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_Samples, _Events = ctypes.POINTER(ctypes.c_short), ctypes.POINTER(_Event)
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, _Samples, ctypes.c_int, _Events)
 
 
 def library_paths() -> tuple[str, str]:
-    """The engine's library and data folder in the `espeakng_loader` wheel; BadInput when it isn't installed."""
+    """The engine's library and data folder, from the `espeakng_loader` wheel; BadInput when it is missing."""
     try:
         import espeakng_loader
     except ImportError:
@@ -81,7 +82,9 @@ class Engine:
         self.lib.espeak_SetSynthCallback(self._hear)
         self.voice = ""
         clib = ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
-        clib.srand(ctypes.c_uint(seed))  # after espeak_Initialize, which seeds from the clock
+        clib.srand(ctypes.c_uint(seed))  # both after espeak_Initialize, which seeds from the clock
+        if hasattr(self.lib, "espeak_ng_SetRandSeed"):  # 1.52 draws from a generator of its own as well
+            self.lib.espeak_ng_SetRandSeed(ctypes.c_long(seed))
 
     def _heard(
         self, wave: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]
@@ -161,8 +164,11 @@ def main(arguments: list[str]) -> int:
     job, out = map(Path, arguments)
     try:
         speak_shard(json.loads(job.read_text(encoding="utf-8")), out)
-    except (BadInput, OSError) as error:
+    except BadInput as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"cannot write to {out} ({error}): free some space, or set SPEECHNAS_CACHE", file=sys.stderr)
         return 1
     return 0
 

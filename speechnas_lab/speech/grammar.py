@@ -1,9 +1,9 @@
 """The sentences of HomeCommands: short orders to a house, and longer dictated sentences.
 
-Both grammars are templates with slots. The words come in families that are easy to confuse (thirteen and thirty,
-on and off, pat and bat), so that fine detail in time and spectrum pays. Dictation adds what only a long view
-resolves: verbs and pronouns that agree with a distant noun, and words that sound alike (sail and sale) whose
-spelling hangs on a later word.
+Both grammars are templates with slots. The words come in families that are easy to confuse (thirteen and
+thirty, on and off, pat and bat), so that fine detail in time and spectrum pays. Dictation adds what only a
+long view resolves: verbs and pronouns that agree with a distant noun, and words that sound alike (sail and
+sale) whose spelling hangs on a later word.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ DICTATION_SLOTS: Slots = {name: words.split("|") for name, words in {
     "near": "near|behind|beside|under|above|across from",
     "saw": "bought|found|moved|liked|watched|painted|remembered|followed|wanted|carried",
     "state": "old|cold|bold|clean|green|broken|expensive|missing|late|light|right|ready|heavy|useful",
-    "time": "this morning|last night|after lunch|before dinner|on thursday|on tuesday|in the spring|in the autumn|"
-            "at thirteen minutes past nine|at thirty minutes past five|for fourteen days|for forty days",
+    "time": "this morning|last night|after lunch|before dinner|on thursday|on tuesday|in the spring|"
+            "in the autumn|at thirteen minutes past nine|"
+            "at thirty minutes past five|for fourteen days|for forty days",
     "place": "in the kitchen|in the library|at the station|by the river|on the road|in the village|"
              "at the market",
     "said": "said|thought|believed|heard|hoped|knew",
@@ -150,14 +151,16 @@ _CLAUSES: list[Callable[[random.Random], str]] = [_agreement, _agreement, _prono
 
 
 def dictation(rng: random.Random) -> str:
-    """One sentence of 11 to 28 words: a long clause, or two joined."""
-    first = _CLAUSES[rng.randrange(len(_CLAUSES))](rng)
-    shape = rng.random()
-    if shape < 0.35:
-        first += " {join} " + _plain(rng)
-    elif shape < 0.7:
-        first += " {time}" if "{time}" not in first else " {adverb}"
-    return _fill(first, DICTATION_SLOTS, rng)
+    """One sentence of 15 to 34 words: a long clause and when it was, or two clauses joined."""
+    while True:
+        sentence = _CLAUSES[rng.randrange(len(_CLAUSES))](rng)
+        if rng.random() < 0.5:
+            sentence += " {join} " + _plain(rng)
+        elif "{time}" not in sentence:
+            sentence += " {time}"
+        text = _fill(sentence, DICTATION_SLOTS, rng)
+        if 15 <= len(text.split()) <= 34:
+            return text
 
 
 REGISTERS: dict[str, Callable[[random.Random], str]] = {"commands": command, "dictation": dictation}

@@ -1,8 +1,8 @@
 """HomeCommands: a corpus that the course speaks itself, in half a minute, without a download.
 
 Every utterance is planned first (sentence, speaker, rate, pitch, room), then spoken by eSpeak NG in child
-processes, one for each shard of the plan. The plan alone decides the bytes: not the number of workers, the folder,
-or the locale. Splits share neither a speaker nor a sentence.
+processes, one for each shard of the plan. The plan alone decides the bytes: not the number of workers, the
+folder, or the locale. Splits share neither a speaker nor a sentence.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class HomeCommands(Corpus):
         utterances = [Utterance(name, None, text, speaker, split, count / SAMPLE_RATE)
                       for name, text, speaker, split, count in zip(*columns, strict=True)]
         super().__init__(index["name"], utterances, index["fingerprint"], index["notes"], index["labels"])
+        self.about: dict[str, object] = index["about"]  # engine, wheel, voices, register, size, seed, hours
         self.folder = folder
         samples = np.array(index["samples"])
         self._row = {name: row for row, name in enumerate(index["id"])}
@@ -111,7 +112,7 @@ class HomeCommands(Corpus):
         return self._shards[shard][start:start + self._samples[row]].astype(np.float32) / 32768
 
     def frame_labels(self, utterance: Utterance) -> np.ndarray:
-        """int64 (T,), T = 1 + n // 160: the phoneme at each 10 ms frame's centre, an index of `label_names`."""
+        """int64 (T,), T = 1 + n // 160: the phoneme at each 10 ms frame's centre, by `label_names`."""
         if self._labels is None:
             self._labels = np.load(self.folder / "labels.npy", mmap_mode="r")
         row = self._row[utterance.id]
@@ -143,7 +144,7 @@ def _speak(job: dict[str, object], folder: Path) -> None:
 def _make(
     rows: list[dict[str, object]], about: dict[str, object], folder: Path, workers: int, progress: bool
 ) -> None:
-    """Speak all shards of a plan into the empty `folder` and write index.json, labels.npy and about.json."""
+    """Speak all shards of a plan into the empty `folder` and write index.json and labels.npy."""
     shards = [rows[start:start + PER_SHARD] for start in range(0, len(rows), PER_SHARD)]
     parts = [folder / f"shard-{number:02d}" for number in range(len(shards))]
     with ThreadPoolExecutor(workers) as pool:
@@ -170,26 +171,25 @@ def _make(
     content = hashlib.sha256(json.dumps([about, rows, samples]).encode())
     for part in labels:
         content.update(part.tobytes())
-    note = (f"synthetic speech by {about['engine']}, {hours:.1f} hours, seed {about['seed']}: real voices differ "
-            "more, expect higher error rates on them")
-    index = {"name": about["name"], "fingerprint": content.hexdigest()[:16], "labels": names, "samples": samples,
-             "notes": [note],
+    note = (f"synthetic speech by {about['engine']}, {hours:.1f} hours, seed {about['seed']}: real voices "
+            "differ more, expect higher error rates on them")
+    index = {"name": about["name"], "fingerprint": content.hexdigest()[:16], "labels": names,
+             "samples": samples, "notes": [note], "about": about,
              **{key: [row[key] for row in rows] for key in ("id", "text", "speaker", "split")}}
     for number, part in enumerate(parts):
         os.replace(part / "audio.npy", folder / f"audio-{number:02d}.npy")
         shutil.rmtree(part)
-    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
 def homecommands(
-    register: str = "commands", size: str = "standard", seed: int = 0, cache: str | os.PathLike[str] | None = None,
-    progress: bool = True, workers: int = WORKERS,
+    register: str = "commands", size: str = "standard", seed: int = 0,
+    cache: str | os.PathLike[str] | None = None, progress: bool = True, workers: int = WORKERS,
 ) -> HomeCommands:
-    """The corpus of that register, size and seed: from the cache, or made now (standard: half a minute, 0.5 GB).
+    """The corpus of that register, size and seed: from the cache, or made now (half a minute, 0.5 GB).
 
-    An unfinished corpus is never seen: its folder gets its name when it is complete. BadInput when the register or
-    size is unknown, the engine isn't installed or fails, or the cache cannot be written.
+    An unfinished corpus is never seen: its folder gets its name when it is complete. BadInput when the
+    register or size is unknown, the engine isn't installed or fails, or the cache cannot be written.
     """
     if (register, size) not in SIZES:
         raise BadInput(f"no HomeCommands {register!r} {size!r}: register is commands or dictation, "

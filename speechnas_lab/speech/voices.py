@@ -1,7 +1,7 @@
-"""Who speaks in HomeCommands: 83 speakers, each a voice variant of eSpeak NG with an accent and pitch of its own.
+"""Who speaks in HomeCommands: 83 speakers, each a voice variant of eSpeak NG with an accent and pitch.
 
-Left out: whispering, croaking and robot variants, the Klatt synthesiser's, `Demonic` and `Tweaky`. Variants whose
-names differ only by a number sound alike, so they stay in one split.
+Left out: whispering, croaking and robot variants, the Klatt synthesiser's, `Demonic` and `Tweaky`. Variants
+whose names differ only by a number sound alike, so they stay in one split.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import random
 from dataclasses import dataclass
 
 ACCENTS = (
-    "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-gb-x-gbclan", "en-029", "en-gb-x-gbcwmd"
+    "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-gb-x-gbclan", "en-029",
+    "en-gb-x-gbcwmd",
 )
 _LANGUAGE = {"en-gb": "en"}  # the engine's own name for an accent where it differs
 FAMILIES: tuple[tuple[str, ...], ...] = tuple(tuple(family.split("+")) for family in (
@@ -26,7 +27,7 @@ COUNTS = {"test": 20, "valid": 10, "valid_weights": 8, "train": 45}
 
 @dataclass(frozen=True)
 class Speaker:
-    """The engine's name for a voice; words per minute and pitch (0 to 100) around which its utterances vary."""
+    """The engine's voice; the words per minute and the pitch (0 to 100) around which its utterances vary."""
 
     name: str
     voice: str
