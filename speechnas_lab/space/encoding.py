@@ -1,0 +1,63 @@
+"""An architecture as a row of numbers for a latency predictor: its genes, and counts that drive latency."""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+
+from speechnas_lab.space.architecture import Architecture
+from speechnas_lab.space.counting import layers
+from speechnas_lab.space.presets import Choices
+
+INPUT_DIM, VOCAB_SIZE, FRAMES = 80, 200, 200  # what the counts are for: two seconds of speech
+_KINDS = ("transition", "feed-forward", "attention", "products", "convolution", "depthwise")
+_COUNTED = (*(f"{kind} MMACs" for kind in _KINDS), *(f"{kind} layers" for kind in _KINDS), "nonlinear k")
+
+
+def steps(choices: Choices) -> list[int]:
+    """All frame lengths that a block can run at, in units of 10 ms."""
+    return sorted({stem * 2**n for (stem, _), most in choices.rates().items() for n in range(most + 1)})
+
+
+def feature_names(choices: Choices) -> list[str]:
+    """One name for each column of `encode`."""
+    names = ["stem", "output_reduction", "macaron"]
+    names += [f"activation {option}" for option in choices.activations]
+    names += [f"norm {option}" for option in choices.norms]
+    for s, slots in enumerate(choices.slots):
+        names += [f"stage {s} width"]
+        names += [f"stage {s} reduction {option}" for option in choices.reductions]
+        names += [f"block {s}.{b} {gene}" for b in range(slots) for gene in ("kernel", "heads", "expansion")]
+    names += [f"{10 * step} ms {counted}" for step in steps(choices) for counted in _COUNTED]
+    return [*names, "log parameters", "log MACs"]
+
+
+def encode(arch: Architecture, choices: Choices) -> np.ndarray:
+    """float32 row of shape (features,), for a canonical `arch`.
+
+    Genes stand as numbers, words as one-hot. Then, for each frame length: millions of MACs of each kind of
+    layer, how many such layers there are, and thousands of values through an activation or softmax.
+    """
+    row: list[float] = [arch.stem, arch.output_reduction, arch.macaron]
+    row += [arch.activation == option for option in choices.activations]
+    row += [arch.norm == option for option in choices.norms]
+    for stage in arch.stages:
+        row.append(stage.width)
+        row += [stage.reduction == option for option in choices.reductions]
+        for block in stage.blocks:
+            row += (block.kernel, block.heads, block.expansion)
+    at = {step: [0.0] * len(_COUNTED) for step in steps(choices)}
+    parameters = macs = 0
+    for layer in layers(arch, INPUT_DIM, VOCAB_SIZE, FRAMES):
+        parameters += layer.parameters
+        macs += layer.macs
+        if layer.part in _KINDS:
+            kind = _KINDS.index(layer.part)
+            sums = at[layer.step]
+            sums[kind] += layer.macs / 1e6
+            sums[len(_KINDS) + kind] += 1
+            sums[-1] += layer.nonlinear / 1e3
+    for sums in at.values():
+        row += sums
+    return np.array([*row, log(parameters), log(macs)], dtype=np.float32)
