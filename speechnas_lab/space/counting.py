@@ -45,7 +45,7 @@ def counts(arch: Architecture, input_dim: int = 80, vocab_size: int = 200, frame
     """Count `arch` for `input_dim` mel bands, `vocab_size` outputs and `frames` of 10 ms (200 are 2 s)."""
     if min(input_dim, vocab_size, frames) < 1:
         raise BadInput("input_dim, vocab_size and frames must be 1 or more")
-    by_part = {part: (0, 0) for part in PARTS}
+    by_part = dict.fromkeys(PARTS, (0, 0))
     for layer in layers(arch, input_dim, vocab_size, frames):
         parameters, macs = by_part[layer.part]
         by_part[layer.part] = (parameters + layer.parameters, macs + layer.macs)
