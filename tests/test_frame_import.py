@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,13 @@ def test_every_room_has_the_names_that_it_exports() -> None:
         assert room.__all__, name
         for public in room.__all__:
             assert hasattr(room, public), f"{name}.{public}"
+
+
+def test_the_example_in_the_readme_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert fresh(block)
 
 
 def test_unknown_names_are_attribute_errors() -> None:

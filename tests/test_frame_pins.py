@@ -43,7 +43,7 @@ def environment_text() -> str:
     names = sorted(canonicalize_name(requirement.name) for requirement in ranges("lab", "dev"))
     return "\n".join(
         [
-            "# conda env create -f environment.yml. Written by `make pins`; the pins are those of constraints.txt.",
+            "# conda env create -f environment.yml. Written by `make pins` from constraints.txt.",
             "name: speechnas-lab",
             "channels:",
             "  - conda-forge",
