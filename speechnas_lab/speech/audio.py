@@ -49,16 +49,20 @@ def resample(wave: np.ndarray, rate: int) -> np.ndarray:
 
 
 def check_audio(path: Path) -> Sound:
-    """Read a whole file and say whether it can be used; never raises for a bad file."""
+    """Read a whole file and say whether it can be used; never raises for a bad file.
+
+    A cut file is found by what its header promises: in WAV, AIFF, FLAC and Ogg always, in MP3 if it has one.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
         return Sound(problem=f"it cannot be read ({error.strerror})")
     if not raw:
         return Sound(problem="the file is empty (0 bytes)")
-    missing = bytes_missing(raw)
-    if missing:
+    if missing := bytes_missing(raw):
         return Sound(problem=f"the file is cut off: its header promises {missing} bytes more than it has")
+    if raw[:4] == b"OggS" and not ogg_ends(raw):
+        return Sound(problem="the file is cut off: the Ogg stream has no last page")
     try:
         promised = soundfile.info(io.BytesIO(raw)).frames
         wave, rate = soundfile.read(io.BytesIO(raw), dtype="float32", always_2d=True)
@@ -102,3 +106,12 @@ def bytes_missing(raw: bytes) -> int:
             return 0 if size >= UNKNOWN else max(0, at + 8 + size - len(raw))
         at += 8 + size + size % 2
     return 0
+
+
+def ogg_ends(raw: bytes) -> bool:
+    """Whether the last page is complete and marked as the end of the stream (RFC 3533, section 6)."""
+    page = raw[raw.rfind(b"OggS") :]
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    table = page[27 : 27 + page[26]]  # the sizes of the page's segments
+    return len(page) >= 27 + page[26] + sum(table)

@@ -114,8 +114,8 @@ def report(corpus: Corpus, split: str, short: list[Utterance], total: int, reduc
     """Note the infeasible utterances of a split, or refuse if training would lose too many."""
     if split == "train" and (len(short) > max(SMALL, total // 10) or 2 * len(short) >= total):
         raise BadInput(
-            f"{len(short)} of {total} training utterances are too short for CTC at output reduction {reduction}, "
-            f"first {short[0].id} ({why}): use word or piece tokens or an output reduction below {reduction}"
+            f"{len(short)} of {total} training utterances are too short for CTC at output reduction "
+            f"{reduction}, first {short[0].id} ({why}): use word or piece tokens or a lower reduction"
         )
     fate = "left out" if split == "train" else "kept, though no network can get them right"
     names = ", ".join(u.id for u in short)

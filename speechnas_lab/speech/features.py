@@ -124,7 +124,7 @@ def compute(corpus: Corpus, mel: LogMel, folder: Path, settings: dict[str, objec
 def write_raw(
     corpus: Corpus, mel: LogMel, path: Path, progress: bool
 ) -> tuple[list[tuple[str, int, int]], np.ndarray, np.ndarray]:
-    """Write all log mels to `path` as float16. Returns the index, and mean and std (F,) of the training split."""
+    """Write all log mels to `path` as float16. Returns the index, and mean and std (F,) of training."""
     total, square, count, at = np.zeros(mel.n_mels), np.zeros(mel.n_mels), 0, 0
     where = []
     with path.open("wb") as out:

@@ -50,7 +50,7 @@ def bootstrap_wer(
     Whole speakers are drawn with replacement, since the errors of one voice go together; with fewer than five
     speakers, utterances are drawn instead and the interval is too narrow for a new voice.
     """
-    counts = np.array(error_counts(refs, hyps), float).reshape(-1, 2)  # (N, 2)
+    counts = np.array(error_counts(refs, hyps), np.int64).reshape(-1, 2)  # (N, 2)
     groups, unit = grouped(counts, speakers)
     low, high = ends(rates(resampled(groups, seed, n)))
     return Interval(float(rates(counts.sum(0))), low, high, unit)
@@ -65,8 +65,8 @@ def paired_bootstrap(
     n: int = 1000,
 ) -> Interval:
     """WER of a minus WER of b, both on the same draws: an interval that leaves out 0 is a real difference."""
-    a = np.array(error_counts(refs, hyps_a), float).reshape(-1, 2)
-    b = np.array(error_counts(refs, hyps_b), float).reshape(-1, 2)
+    a = np.array(error_counts(refs, hyps_a), np.int64).reshape(-1, 2)
+    b = np.array(error_counts(refs, hyps_b), np.int64).reshape(-1, 2)
     difference = np.stack([a[:, 0] - b[:, 0], a[:, 1]], 1)  # (N, 2): the words are the same
     groups, unit = grouped(difference, speakers)
     low, high = ends(rates(resampled(groups, seed, n)))
@@ -80,24 +80,25 @@ def grouped(counts: np.ndarray, speakers: Sequence[str]) -> tuple[np.ndarray, st
     names, index = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
     if len(names) < FEWEST_SPEAKERS:
         return counts, "utterances"
-    sums = np.zeros((len(names), 2))
+    sums = np.zeros((len(names), 2), np.int64)
     np.add.at(sums, index, counts)
     return sums, "speakers"
 
 
 def resampled(groups: np.ndarray, seed: int, n: int) -> np.ndarray:
-    """Sums (n, 2) of n draws of G groups with replacement from (G, 2)."""
+    """Sums int64 (n, 2) of n draws of G groups from int64 (G, 2), words under 2**32 in all."""
     if len(groups) == 0:
-        return np.zeros((n, 2))
+        return np.zeros((n, 2), np.int64)
     rng = np.random.default_rng(seed)
-    pairs = groups[:, 0] + 1j * groups[:, 1]  # errors and words fetched in one go
+    # errors and words in one integer, so that one fetch and one sum serve both: twice as fast
+    pairs = (groups[:, 0] << 32) + groups[:, 1]
     step = max(1, AT_ONCE // len(groups))
     sums = [
-        pairs[rng.integers(0, len(groups), (min(step, n - at), len(groups)), dtype=np.int32)].sum(1)
+        pairs[rng.integers(0, len(groups), (min(step, n - at), len(groups)))].sum(1)
         for at in range(0, n, step)
     ]
     drawn = np.concatenate(sums)
-    return np.stack([drawn.real, drawn.imag], 1)
+    return np.stack([drawn >> 32, drawn & 0xFFFFFFFF], 1)
 
 
 def rates(sums: np.ndarray) -> np.ndarray:
@@ -106,7 +107,7 @@ def rates(sums: np.ndarray) -> np.ndarray:
 
 
 def rate(counts: Sequence[tuple[int, int]]) -> float:
-    return float(rates(np.array(counts, float).reshape(-1, 2).sum(0)))
+    return float(rates(np.array(counts, np.int64).reshape(-1, 2).sum(0)))
 
 
 def ends(values: np.ndarray) -> tuple[float, float]:

@@ -1,0 +1,156 @@
+"""Tokenizers, CTC decoding and flat alignments."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+
+import pytest
+import torch
+
+from speechnas_lab.errors import BadInput
+from speechnas_lab.speech import (
+    CharTokenizer,
+    PieceTokenizer,
+    WordTokenizer,
+    flat_start_labels,
+    greedy_decode,
+    make_tokenizer,
+    tokenizer_from_json,
+)
+
+TEXTS = ["turn on the light", "turn off the lights", "the night light is on", "café noir"]
+
+
+@pytest.mark.parametrize("kind", ["word", "piece", "char"])
+def test_round_trips(kind):
+    tokenizer = make_tokenizer(kind, TEXTS)
+    again = tokenizer_from_json(tokenizer.to_json())
+    assert type(again) is type(tokenizer) and again.to_json() == tokenizer.to_json()
+    assert make_tokenizer(kind, TEXTS[::-1]).to_json() == tokenizer.to_json()
+    for text in TEXTS:
+        ids = tokenizer.encode(text)
+        assert ids == again.encode(text) and all(0 < i < tokenizer.vocab_size for i in ids)
+        assert tokenizer.decode(ids) == text
+        assert tokenizer.decode([0, *ids, 0]) == text
+    assert tokenizer.encode("") == [] and tokenizer.decode([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "unknown"),
+    [
+        ("word", "turn the key", "'key'"),
+        ("char", "turn € z", "'z', '€'"),
+        ("piece", "turn € z", "'z', '€'"),
+    ],
+)
+def test_unknown_units_are_named(kind, text, unknown):
+    tokenizer = make_tokenizer(kind, TEXTS)
+    with pytest.raises(BadInput, match=f"does not know {unknown}: "):
+        tokenizer.encode(text)
+    assert tokenizer.decode(tokenizer.encode(text, skip_unknown=True)).startswith("turn")
+
+
+def test_characters_and_words_by_hand():
+    assert (
+        CharTokenizer().fit(["b a"]).encode("ab ") == [2, 3] and CharTokenizer().fit(["b a"]).vocab_size == 4
+    )
+    words = WordTokenizer().fit(["go left", "go"])
+    assert words.vocab_size == 3 and words.encode("left go go") == [2, 1, 1]
+
+
+def test_pieces_by_hand():
+    """low x5, lower x2, lowest x1: l+o and o+w occur 8 times; ties fall to the first in the alphabet."""
+    pieces = PieceTokenizer(size=11).fit(["low low low low low", "lower lower", "lowest"])
+    assert pieces.units[:8] == ["e", "l", "o", "r", "s", "t", "w", "\u2581"]
+    assert pieces.merges == [("l", "o"), ("lo", "w")] and pieces.vocab_size == 11
+    assert [pieces.units[i - 1] for i in pieces.encode("lowest")] == ["\u2581", "low", "e", "s", "t"]
+
+
+def slow_merges(texts: list[str], count: int) -> list[tuple[str, str]]:
+    """Byte-pair encoding with everything counted anew each time."""
+    words = [list("\u2581" + word) for text in texts for word in text.split()]
+    merges = []
+    for _ in range(count):
+        pairs: dict = {}
+        for word in words:
+            for pair in itertools.pairwise(word):
+                pairs[pair] = pairs.get(pair, 0) + 1
+        best = min(pairs, key=lambda p: (-pairs[p], p))
+        merges.append(best)
+        for word in words:
+            i = 0
+            while i + 1 < len(word):
+                if (word[i], word[i + 1]) == best:
+                    word[i : i + 2] = ["".join(best)]
+                i += 1
+    return merges
+
+
+def test_pieces_agree_with_counting_anew():
+    rng = random.Random(0)
+    texts = [" ".join("".join(rng.choices("abc", k=rng.randint(1, 7))) for _ in range(5)) for _ in range(40)]
+    pieces = PieceTokenizer(size=60).fit(texts)
+    assert pieces.merges == slow_merges(texts, len(pieces.merges)) and pieces.vocab_size == 60
+
+
+def test_frequent_words_become_one_piece():
+    tokenizer = make_tokenizer("piece", TEXTS * 5)
+    assert len(tokenizer.encode("turn on the light")) == 4 and tokenizer.vocab_size <= 200
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"kind": "word"}', '{"kind": "tree", "units": []}'])
+def test_damaged_json_is_refused(text):
+    with pytest.raises(BadInput):
+        tokenizer_from_json(text)
+
+
+def test_other_mistakes():
+    with pytest.raises(BadInput, match="word, piece, char"):
+        make_tokenizer("sentence", TEXTS)
+    with pytest.raises(BadInput, match="is a word tokenizer"):
+        PieceTokenizer.from_json(make_tokenizer("word", TEXTS).to_json())
+    with pytest.raises(BadInput, match="id 99"):
+        make_tokenizer("word", ["a"]).decode([99])
+    with pytest.raises(BadInput, match="not all different"):
+        WordTokenizer.from_json(json.dumps({"kind": "word", "units": ["a", "a"]}))
+
+
+def collapse(path: list[int]) -> list[int]:
+    return [k for k, _ in itertools.groupby(path) if k]
+
+
+def test_greedy_decoding_collapses_paths():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(20, 15, 3, generator=generator)
+    lengths = torch.randint(0, 16, (20,), generator=generator)
+    wanted = [collapse(path[:n].tolist()) for path, n in zip(logits.argmax(-1), lengths, strict=True)]
+    assert greedy_decode(logits, lengths) == wanted
+    assert greedy_decode(logits.numpy(), lengths.numpy()) == wanted
+    one_hot = torch.nn.functional.one_hot(torch.tensor([[1, 1, 0, 1, 2, 2]]), 3)
+    assert greedy_decode(one_hot, torch.tensor([6])) == [[1, 1, 2]]
+    assert greedy_decode(one_hot, torch.tensor([2])) == [[1]]
+
+
+def test_flat_labels_by_hand():
+    assert flat_start_labels([7, 8, 9], 6).tolist() == [7, 7, 8, 8, 9, 9]
+    assert flat_start_labels([7, 8], 5).tolist() == [7, 7, 7, 8, 8]
+    assert flat_start_labels([7, 8, 9], 2).tolist() == [7, 8]
+    assert flat_start_labels([], 3).tolist() == [0, 0, 0] and flat_start_labels([4], 0).tolist() == []
+    energy = torch.tensor([-9.0, -9.0, 0.0, -8.0, -1.0, 0.0, -9.0])
+    assert flat_start_labels(torch.tensor([7, 8]), 7, energy).tolist() == [0, 0, 7, 7, 8, 8, 0]
+    assert flat_start_labels([7, 8], 4, torch.zeros(4)).tolist() == [7, 7, 8, 8]
+    assert flat_start_labels([7], 3).dtype == torch.int64
+    with pytest.raises(ValueError, match="2 frames, expected 3"):
+        flat_start_labels([7], 3, torch.zeros(2))
+
+
+def test_flat_labels_share_frames_equally():
+    rng = random.Random(1)
+    for _ in range(200):
+        tokens, frames = list(range(1, rng.randint(2, 12))), rng.randint(12, 90)
+        labels = flat_start_labels(tokens, frames).tolist()
+        runs = [(k, len(list(g))) for k, g in itertools.groupby(labels)]
+        assert [k for k, _ in runs] == tokens
+        assert max(n for _, n in runs) - min(n for _, n in runs) <= 1
