@@ -31,7 +31,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(hc.SIZES, ("commands", "tiny"), TINY)
         patch.setattr(hc, "PER_SHARD", 100)
-        yield hc.homecommands("commands", "tiny", cache=tmp_path_factory.mktemp("one"), progress=False, workers=1)
+        folder = tmp_path_factory.mktemp("one")
+        yield hc.homecommands("commands", "tiny", cache=folder, progress=False, workers=1)
 
 
 def test_other_workers_folder_and_locale_give_the_same_bytes(tiny, tmp_path, monkeypatch):
@@ -120,7 +121,7 @@ def test_sound_is_as_long_as_it_says_and_levels_are_alike(tiny):
 
 
 def test_labels_fit_the_sound(tiny):
-    """Hissing consonants are found by their spectrum, without the engine's events, and must agree within a frame."""
+    """Hissing consonants, found by their spectrum without the engine's events, must agree within a frame."""
     hiss = [tiny.label_names.index(name) for name in ("s", "z", "tS")]
     assert tiny.label_names[0] == "sil" and tiny.label_names[1:] == sorted(tiny.label_names[1:])
     assert len(tiny.label_names) < 60 and not any(mark in name for name in tiny.label_names for mark in "',_")
@@ -129,7 +130,8 @@ def test_labels_fit_the_sound(tiny):
         wave, labels = tiny.audio(utterance), tiny.frame_labels(utterance)
         assert labels.shape == (1 + len(wave) // 160,)
         assert labels[0] == labels[-1] == 0
-        frames = np.lib.stride_tricks.sliding_window_view(np.pad(wave, 80), 160)[::160][: len(labels)]  # centred
+        centred = np.lib.stride_tricks.sliding_window_view(np.pad(wave, 80), 160)
+        frames = centred[::160][: len(labels)]  # (T, 160)
         power = np.mean(frames**2, axis=1) + 1e-7
         tilt = np.log(np.mean(np.diff(frames, axis=1) ** 2, axis=1) + 1e-8) - np.log(power)
         is_hiss = np.isin(labels, hiss)
@@ -143,7 +145,7 @@ def test_labels_fit_the_sound(tiny):
 
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict[str, object], np.ndarray]:
-    """What the child makes of growing sentences, in one voice of each accent, and of words that sound alike."""
+    """What the child makes of growing sentences and of words that sound alike, one voice of each accent."""
     folder = tmp_path_factory.mktemp("child") / "part"
     grown = ["turn", "turn the lamp", "turn on the lamp", "turn on the kitchen lamp",
              "turn on the kitchen lamp now"]
@@ -173,8 +175,8 @@ def test_words_that_should_sound_alike_do(spoken):
 
 
 @pytest.mark.parametrize(("name", "folded"), [
-    ("'3:", "3:"), ("0", "0"), ("I2", "I"), (",i@3", "i@"), ("t#", "t"), ("a#", "a"), ("_:", "sil"), ("_", "sil"),
-    ("'aI", "aI"), ("t[", "t"), (";", ""), ("@2", "@"),
+    ("'3:", "3:"), ("0", "0"), ("I2", "I"), (",i@3", "i@"), ("t#", "t"), ("a#", "a"), ("_:", "sil"),
+    ("_", "sil"), ("'aI", "aI"), ("t[", "t"), (";", ""), ("@2", "@"),
 ])
 def test_phoneme_names_lose_their_marks(name, folded):
     assert espeak.fold(name) == folded

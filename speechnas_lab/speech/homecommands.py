@@ -30,7 +30,7 @@ from .grammar import REGISTERS
 from .room import FRAME, SAMPLE_RATE
 from .voices import Speaker, speakers
 
-PER_SHARD = 500     # utterances that one child speaks, about 15 minutes of sound in 1.5 s
+PER_SHARD = 700     # utterances that one child speaks: about 20 minutes of commands in 2.5 s, start included
 WORKERS = 2         # measured on two cores; the result doesn't depend on it
 STALE = 3600        # seconds after which an unfinished folder counts as abandoned
 SIZES: dict[tuple[str, str], dict[str, int]] = {
