@@ -86,20 +86,23 @@ class CharTokenizer(WordTokenizer):
 class PieceTokenizer(WordTokenizer):
     """Byte-pair encoding (Sennrich et al. 2016): frequent strings inside words, and every single character.
 
-    size: how many ids at most, blank included; all characters are kept even if they are more.
+    Strings that only served to build longer ones are no units: where one is left in a new word, it is taken
+    apart again. size: how many ids at most, blank included; all characters are kept even if they are more.
+    256 is enough to make every word of either HomeCommands register one unit.
     """
 
     kind = "piece"
     advice = "remove the characters, or add them to the training texts"
 
     def __init__(
-        self, units: Sequence[str] = (), merges: Sequence[Sequence[str]] = (), size: int = 200
+        self, units: Sequence[str] = (), merges: Sequence[Sequence[str]] = (), size: int = 256
     ) -> None:
         super().__init__(units)
         self.size = size
         self.merges = [(left, right) for left, right in merges]
         self.rank = {pair: i for i, pair in enumerate(self.merges)}
         self.last = len(self.merges)
+        self.parts = {left + right: (left, right) for left, right in reversed(self.merges)}
         self.known: dict[str, list[str]] = {}  # word -> pieces
 
     def fit(self, texts: Iterable[str]) -> Self:
@@ -107,7 +110,8 @@ class PieceTokenizer(WordTokenizer):
         counts = Counter(START + word for text in texts for word in text.split())
         words = sorted(counts)
         cuts = [list(word) for word in words]
-        units = sorted({c for word in words for c in word})
+        used = Counter(piece for cut in cuts for piece in cut)
+        alphabet = sorted(used)
         pairs: Counter[tuple[str, str]] = Counter()
         holders: defaultdict[tuple[str, str], set[int]] = defaultdict(set)  # pair -> words that have it
         for w, cut in enumerate(cuts):
@@ -115,21 +119,26 @@ class PieceTokenizer(WordTokenizer):
                 pairs[pair] += counts[words[w]]
                 holders[pair].add(w)
         merges: list[tuple[str, str]] = []
-        while len(units) + 1 < self.size and pairs:
+        while pairs:
             best = min(pairs, key=lambda pair: (-pairs[pair], pair))
-            if pairs[best] < 2:
+            after = used.copy()
+            new = {w: joined(cuts[w], best) for w in sorted(holders.pop(best))}
+            for w, cut in new.items():
+                after.subtract(cuts[w])
+                after.update(cut)
+            if pairs[best] < 2 or len(set(alphabet) | set(+after)) >= self.size:
                 break
+            used = +after
             merges.append(best)
-            if "".join(best) not in units:
-                units.append("".join(best))
-            for w in sorted(holders.pop(best)):
-                for sign, cut in ((-1, cuts[w]), (1, joined(cuts[w], best))):
-                    for pair in pairwise(cut):
+            for w, cut in new.items():
+                for sign, pieces in ((-1, cuts[w]), (1, cut)):
+                    for pair in pairwise(pieces):
                         pairs[pair] += sign * counts[words[w]]
                         if sign > 0:
                             holders[pair].add(w)
-                cuts[w] = joined(cuts[w], best)
+                cuts[w] = cut
             pairs = +pairs  # drop pairs that are gone
+        units = alphabet + sorted(set(used) - set(alphabet))
         self.__init__(units, merges, self.size)  # type: ignore[misc]
         return self
 
@@ -137,7 +146,7 @@ class PieceTokenizer(WordTokenizer):
         return [piece for word in text.split() for piece in self.pieces(word)]
 
     def pieces(self, word: str) -> list[str]:
-        """Apply the merges in the order in which they were learned."""
+        """The units of a word: the merges applied in the order in which they were learned."""
         if word not in self.known:
             cut = list(START + word)
             while len(cut) > 1:
@@ -145,8 +154,14 @@ class PieceTokenizer(WordTokenizer):
                 if best not in self.rank:
                     break
                 cut = joined(cut, best)
-            self.known[word] = cut
+            self.known[word] = [unit for piece in cut for unit in self.apart(piece)]
         return self.known[word]
+
+    def apart(self, piece: str) -> list[str]:
+        """A piece that is no unit, in parts that are; unknown characters stay."""
+        if piece in self.ids or piece not in self.parts:
+            return [piece]
+        return [unit for part in self.parts[piece] for unit in self.apart(part)]
 
     def join(self, units: list[str]) -> str:
         return "".join(units).replace(START, " ")
@@ -164,7 +179,7 @@ KINDS: dict[str, type[WordTokenizer]] = {t.kind: t for t in (WordTokenizer, Piec
 
 
 def make_tokenizer(kind: str, texts: Iterable[str]) -> WordTokenizer:
-    """A fitted tokenizer. kind: "word", "piece" (200 ids) or "char". texts: those of the training split."""
+    """A fitted tokenizer. kind: "word", "piece" (256 ids at most) or "char". texts: those of the training split."""
     if kind not in KINDS:
         raise BadInput(f"there is no tokenizer {kind!r}: use one of {', '.join(KINDS)}")
     return KINDS[kind]().fit(texts)
