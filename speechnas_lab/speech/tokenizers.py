@@ -179,7 +179,7 @@ KINDS: dict[str, type[WordTokenizer]] = {t.kind: t for t in (WordTokenizer, Piec
 
 
 def make_tokenizer(kind: str, texts: Iterable[str]) -> WordTokenizer:
-    """A fitted tokenizer. kind: "word", "piece" (256 ids at most) or "char". texts: those of the training split."""
+    """A fitted tokenizer. kind: "word", "piece" (256 ids at most) or "char". texts: those of training."""
     if kind not in KINDS:
         raise BadInput(f"there is no tokenizer {kind!r}: use one of {', '.join(KINDS)}")
     return KINDS[kind]().fit(texts)
