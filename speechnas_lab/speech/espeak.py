@@ -6,12 +6,13 @@ seeds `rand`, speaks the job's utterances in order, and ends. The same job then 
 
 JOB is a JSON file {"seed", "utterances": [{"text", "voice", "rate", "pitch", "range", "seed"}, ...]}.
 OUT is a folder, made by the caller. It gets `audio.npy` (int16, 16 kHz, utterances end to end), `labels.npy`
-(uint8, frames end to end) and `meta.json` (lengths in samples, label names, engine version).
+(uint8, frames end to end) and `meta.json` (lengths in samples, label names, engine version, the sound's hash).
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import os
 import sys
@@ -154,8 +155,10 @@ def speak_shard(job: dict[str, object], out: Path) -> None:
     table = [SILENCE] + sorted({name for row in names for name in row} - {SILENCE})
     index = {name: i for i, name in enumerate(table)}
     np.save(out / "labels.npy", np.array([index[name] for row in names for name in row], np.uint8))
-    np.save(out / "audio.npy", np.concatenate(waves))
-    meta = {"engine": engine.version, "labels": table, "samples": [len(w) for w in waves]}
+    audio = np.concatenate(waves)
+    np.save(out / "audio.npy", audio)
+    meta = {"engine": engine.version, "labels": table, "samples": [len(w) for w in waves],
+            "sha256": hashlib.sha256(audio.tobytes()).hexdigest()}
     (out / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 

@@ -168,7 +168,7 @@ def _make(
     samples = [n for meta in metas for n in meta["samples"]]
     hours = sum(samples) / SAMPLE_RATE / 3600
     about = {**about, "engine": f"eSpeak NG {metas[0]['engine']}", "hours": round(hours, 3)}
-    content = hashlib.sha256(json.dumps([about, rows, samples]).encode())
+    content = hashlib.sha256(json.dumps([about, rows, [meta["sha256"] for meta in metas]]).encode())
     for part in labels:
         content.update(part.tobytes())
     note = (f"synthetic speech by {about['engine']}, {hours:.1f} hours, seed {about['seed']}: real voices "
