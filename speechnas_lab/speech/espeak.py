@@ -6,7 +6,8 @@ seeds `rand`, speaks the job's utterances in order, and ends. The same job then 
 
 JOB is a JSON file {"seed", "utterances": [{"text", "voice", "rate", "pitch", "range", "seed"}, ...]}.
 OUT is a folder, made by the caller. It gets `audio.npy` (int16, 16 kHz, utterances end to end), `labels.npy`
-(uint8, frames end to end) and `meta.json` (lengths in samples, label names, engine version, the sound's hash).
+(uint8, frames end to end) and `meta.json` (lengths in samples, label names, engine version, the hash of
+the sound).
 """
 
 from __future__ import annotations
