@@ -4,7 +4,7 @@ Read in this order: `architecture` (the data), `symmetry` (when two are the same
 `counting` (parameters and MACs), `encoding` (a row of numbers), `picture` (words and drawings). No torch.
 """
 
-from speechnas_lab._lazy import exports
+from .._lazy import exports
 
 __getattr__, __dir__, __all__ = exports(
     __name__,

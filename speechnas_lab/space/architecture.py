@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from speechnas_lab.errors import BadInput
+from ..errors import BadInput
 
 REDUCTIONS = ("none", "conv", "pool")
 ACTIVATIONS = ("swish", "gelu", "relu")

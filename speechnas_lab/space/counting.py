@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from speechnas_lab.errors import BadInput
-from speechnas_lab.space.architecture import Architecture, Block
-from speechnas_lab.space.symmetry import segments
+from ..errors import BadInput
+from .architecture import Architecture, Block
+from .symmetry import segments
 
 PARTS = ("stem", "transition", "feed-forward", "attention", "products", "convolution", "depthwise", "head")
 

@@ -6,9 +6,9 @@ from math import log
 
 import numpy as np
 
-from speechnas_lab.space.architecture import Architecture
-from speechnas_lab.space.counting import layers
-from speechnas_lab.space.presets import Choices
+from .architecture import Architecture
+from .counting import layers
+from .presets import Choices
 
 INPUT_DIM, VOCAB_SIZE, FRAMES = 80, 200, 200  # what the counts are for: two seconds of speech
 _KINDS = ("transition", "feed-forward", "attention", "products", "convolution", "depthwise")

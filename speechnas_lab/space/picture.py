@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from speechnas_lab.space.architecture import Architecture, Block
-from speechnas_lab.space.counting import counts
-from speechnas_lab.space.symmetry import Segment, segments
+from .architecture import Architecture, Block
+from .counting import counts
+from .symmetry import Segment, segments
 
 _ACTIVATION_NAMES = {"swish": "Swish", "gelu": "GELU", "relu": "ReLU"}
 _NORM_NAMES = {"layer": "LayerNorm", "batch": "BatchNorm"}

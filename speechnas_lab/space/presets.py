@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from speechnas_lab.errors import BadInput
-from speechnas_lab.space.architecture import ACTIVATIONS, NORMS, REDUCTIONS, SKIP, Architecture, Block, Stage
+from ..errors import BadInput
+from .architecture import ACTIVATIONS, NORMS, REDUCTIONS, SKIP, Architecture, Block, Stage
 
 _KNOWN = {"reductions": REDUCTIONS, "activations": ACTIVATIONS, "norms": NORMS, "macarons": (False, True)}
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from speechnas_lab.errors import BadInput
-from speechnas_lab.space import encoding, symmetry
-from speechnas_lab.space.architecture import SKIP, Architecture, Block, Stage, check
-from speechnas_lab.space.counting import counts
-from speechnas_lab.space.presets import PRESETS, Choices
+from ..errors import BadInput
+from . import encoding, symmetry
+from .architecture import SKIP, Architecture, Block, Stage, check
+from .counting import counts
+from .presets import PRESETS, Choices
 
 _TRIES = 300  # draws before a move gives up; a draw succeeds far more often than not
 _WHOLE = ("stem", "activation", "norm", "macaron", "output_reduction")  # genes of the whole architecture

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from speechnas_lab.errors import BadInput
-from speechnas_lab.space.architecture import SKIP, Architecture, Block, Stage
+from ..errors import BadInput
+from .architecture import SKIP, Architecture, Block, Stage
 
 
 class Segment(NamedTuple):
