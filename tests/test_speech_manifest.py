@@ -76,9 +76,9 @@ def test_split_names(tmp_path):
     rows = [[*row[:3], other[row[3]]] for row in base_rows()]
     rows[3][3] = rows[4][3] = rows[5][3] = "valid_weights"
     corpus = load_corpus(write_rows(tmp_path / "M.csv", rows))
-    assert Counter(u.split for u in corpus.utterances) == {
-        s: 3 for s in ("train", "valid_weights", "valid", "test")
-    }
+    assert Counter(u.split for u in corpus.utterances) == dict.fromkeys(
+        ("train", "valid_weights", "valid", "test"), 3
+    )
 
 
 def test_mistakes_name_their_line(tmp_path):

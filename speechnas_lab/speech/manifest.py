@@ -33,6 +33,10 @@ def read_manifest(path: str | os.PathLike[str], seed: int = 0) -> Corpus:
     out together or empty; then the split is made by speaker from `seed`. Other columns are ignored. Blank
     lines are skipped. Raises BadInput naming the line at fault. See `assemble` for what happens to bad
     sound.
+
+    The text is kept as it is written (LibriSpeech's is all capitals); only white space is tidied and accents
+    are composed (Unicode's NFC). So "Stop", "stop" and "stop!" are three words, to tokens and to error rates.
+    Bring texts of mixed sources to one case, without punctuation, before you list them.
     """
     manifest = Path(path)
     text = decoded(manifest)

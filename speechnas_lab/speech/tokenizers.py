@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from ..errors import BadInput
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer, models
 
 START = "\u2581"  # stands for the space before a word, as in SentencePiece
 
@@ -34,6 +35,10 @@ class WordTokenizer:
         """The text's units, known or not."""
         return text.split()
 
+    def unknown(self, text: str) -> list[str]:
+        """The parts of the text that no unit stands for, in alphabetical order."""
+        return sorted(set(self.cut(text)) - self.ids.keys())
+
     def join(self, units: list[str]) -> str:
         """The text that these units spell."""
         return " ".join(units)
@@ -45,12 +50,11 @@ class WordTokenizer:
 
     def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
         """Ids from 1. Raises BadInput naming unknown units, unless they are to be skipped."""
-        units = self.cut(text)
-        unknown = sorted({unit for unit in units if unit not in self.ids})
+        unknown = self.unknown(text)
         if unknown and not skip_unknown:
             names = ", ".join(map(repr, unknown))
             raise BadInput(f"the {self.kind} tokenizer does not know {names}: {self.advice}")
-        return [self.ids[unit] for unit in units if unit in self.ids]
+        return [self.ids[unit] for unit in self.cut(text) if unit in self.ids]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of these ids; blanks are ignored. Raises BadInput for an id that does not exist."""
@@ -86,9 +90,8 @@ class CharTokenizer(WordTokenizer):
 class PieceTokenizer(WordTokenizer):
     """Byte-pair encoding (Sennrich et al. 2016): frequent strings inside words, and every single character.
 
-    Strings that only served to build longer ones are no units: where one is left in a new word, it is taken
-    apart again. size: how many ids at most, blank included; all characters are kept even if they are more.
-    256 is enough to make every word of either HomeCommands register one unit.
+    The `tokenizers` library learns and applies the merges. size: how many ids at most, blank included; all
+    characters are kept even if they are more.
     """
 
     kind = "piece"
@@ -97,71 +100,35 @@ class PieceTokenizer(WordTokenizer):
     def __init__(
         self, units: Sequence[str] = (), merges: Sequence[Sequence[str]] = (), size: int = 256
     ) -> None:
+        from tokenizers import models
+
         super().__init__(units)
         self.size = size
         self.merges = [(left, right) for left, right in merges]
-        self.rank = {pair: i for i, pair in enumerate(self.merges)}
-        self.last = len(self.merges)
-        self.parts = {left + right: (left, right) for left, right in reversed(self.merges)}
-        self.known: dict[str, list[str]] = {}  # word -> pieces
+        try:
+            self.splitter = splitter(models.BPE(self.ids, self.merges))
+        except Exception as error:  # the library raises no narrower class
+            raise BadInput(
+                f"the piece tokenizer's merges do not fit its units ({error}): fit it again"
+            ) from error
 
     def fit(self, texts: Iterable[str]) -> Self:
-        """Start from characters and join the most frequent pair, again and again (ties: alphabetical)."""
-        counts = Counter(START + word for text in texts for word in text.split())
-        words = sorted(counts)
-        cuts = [list(word) for word in words]
-        used = Counter(piece for cut in cuts for piece in cut)
-        alphabet = sorted(used)
-        pairs: Counter[tuple[str, str]] = Counter()
-        holders: defaultdict[tuple[str, str], set[int]] = defaultdict(set)  # pair -> words that have it
-        for w, cut in enumerate(cuts):
-            for pair in pairwise(cut):
-                pairs[pair] += counts[words[w]]
-                holders[pair].add(w)
-        merges: list[tuple[str, str]] = []
-        while pairs:
-            best = min(pairs, key=lambda pair: (-pairs[pair], pair))
-            after = used.copy()
-            new = {w: joined(cuts[w], best) for w in sorted(holders.pop(best))}
-            for w, cut in new.items():
-                after.subtract(cuts[w])
-                after.update(cut)
-            if pairs[best] < 2 or len(set(alphabet) | set(+after)) >= self.size:
-                break
-            used = +after
-            merges.append(best)
-            for w, cut in new.items():
-                for sign, pieces in ((-1, cuts[w]), (1, cut)):
-                    for pair in pairwise(pieces):
-                        pairs[pair] += sign * counts[words[w]]
-                        if sign > 0:
-                            holders[pair].add(w)
-                cuts[w] = cut
-            pairs = +pairs  # drop pairs that are gone
-        units = alphabet + sorted(set(used) - set(alphabet))
-        self.__init__(units, merges, self.size)  # type: ignore[misc]
+        """Start from characters and join the most frequent pair, again and again (ties: earliest units)."""
+        from tokenizers import models, trainers
+
+        learner = splitter(models.BPE())
+        trainer = trainers.BpeTrainer(vocab_size=self.size - 1, min_frequency=2, show_progress=False)
+        learner.train_from_iterator((" ".join(text.split()) for text in texts), trainer)
+        model = json.loads(learner.to_str())["model"]
+        units = sorted(model["vocab"], key=model["vocab"].__getitem__)
+        self.__init__(units, model["merges"], self.size)  # type: ignore[misc]
         return self
 
     def cut(self, text: str) -> list[str]:
-        return [piece for word in text.split() for piece in self.pieces(word)]
+        return self.splitter.encode(" ".join(text.split())).tokens
 
-    def pieces(self, word: str) -> list[str]:
-        """The units of a word: the merges applied in the order in which they were learned."""
-        if word not in self.known:
-            cut = list(START + word)
-            while len(cut) > 1:
-                best = min(pairwise(cut), key=lambda pair: self.rank.get(pair, self.last))
-                if best not in self.rank:
-                    break
-                cut = joined(cut, best)
-            self.known[word] = [unit for piece in cut for unit in self.apart(piece)]
-        return self.known[word]
-
-    def apart(self, piece: str) -> list[str]:
-        """A piece that is no unit, in parts that are; unknown characters stay."""
-        if piece in self.ids or piece not in self.parts:
-            return [piece]
-        return [unit for part in self.parts[piece] for unit in self.apart(part)]
+    def unknown(self, text: str) -> list[str]:
+        return sorted(set("".join(text.split())) - self.ids.keys())
 
     def join(self, units: list[str]) -> str:
         return "".join(units).replace(START, " ")
@@ -193,15 +160,13 @@ def tokenizer_from_json(text: str) -> WordTokenizer:
     return KINDS[kind].from_json(text)
 
 
-def joined(cut: list[str], pair: tuple[str, str]) -> list[str]:
-    """`cut` with every occurrence of the pair, from the left, made one piece."""
-    out: list[str] = []
-    i = 0
-    while i < len(cut):
-        hit = tuple(cut[i : i + 2]) == pair
-        out.append(cut[i] + cut[i + 1] if hit else cut[i])
-        i += 2 if hit else 1
-    return out
+def splitter(model: models.BPE) -> Tokenizer:
+    """The library's tokenizer around a model: words are cut apart first, each with its mark in front."""
+    from tokenizers import Tokenizer, pre_tokenizers
+
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=START, prepend_scheme="always")
+    return tokenizer
 
 
 def parsed(text: str, kind: str | None, fields: tuple[str, ...]) -> dict:
