@@ -1,0 +1,191 @@
+"""A profile: the encoder latency of many architectures on one device, and the file that keeps it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInput
+from ..space import Architecture
+from .device import Device, this_machine
+from .graphs import quick_graph, session
+from .timing import Timing, measure
+
+ANCHORS = 3  # networks measured again with every group, so that a machine which slows down between groups shows
+GROUP = 25  # networks open at once; each takes about 10 MB
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured architecture. Times are of one inference of the encoder, batch 1."""
+
+    arch: Architecture
+    latency_ms: float
+    p95_ms: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Rows, and how they came about. `frames` are of 10 ms: 200 is two seconds of speech."""
+
+    device: Device
+    input_dim: int
+    vocab_size: int
+    frames: int
+    repeats: int
+    burst: int
+    warnings: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def archs(self) -> list[Architecture]:
+        return [row.arch for row in self.rows]
+
+    @property
+    def latencies(self) -> np.ndarray:
+        """Milliseconds, in the order of `archs`."""
+        return np.array([row.latency_ms for row in self.rows])
+
+    def to_json(self) -> str:
+        """Text with one line for each architecture. Every time carries its unit in its key."""
+        head = {
+            "device": self.device.to_dict(),
+            "input_dim": self.input_dim,
+            "vocab_size": self.vocab_size,
+            "audio_seconds": self.frames / 100,
+            "repeats": self.repeats,
+            "burst": self.burst,
+            "warnings": list(self.warnings),
+        }
+        rows = [
+            json.dumps(
+                {
+                    "id": row.arch.id,
+                    "latency_ms": row.latency_ms,
+                    "p95_ms": row.p95_ms,
+                    "spread_relative": row.spread,
+                    "arch": json.loads(row.arch.to_json()),
+                }
+            )
+            for row in self.rows
+        ]
+        return json.dumps(head, indent=1)[:-2] + ',\n "rows": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Profile:
+        """Read what `to_json` wrote. Raises BadInput for anything else."""
+        try:
+            data = json.loads(text)
+            rows = tuple(_row(row) for row in data["rows"])
+            numbers = [int(data[key]) for key in ("input_dim", "vocab_size")]
+            frames, repeats, burst = round(data["audio_seconds"] * 100), int(data["repeats"]), int(data["burst"])
+            device, warnings = Device.from_dict(data["device"]), tuple(str(line) for line in data["warnings"])
+        except BadInput:
+            raise
+        except (ValueError, KeyError, TypeError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise BadInput(f"this is not a profile ({why}); make one with `speechnas profile`") from None
+        return cls(device, *numbers, frames, repeats, burst, warnings, rows)
+
+
+def _row(data: dict) -> Row:
+    arch = Architecture.from_json(json.dumps(data["arch"]))
+    times = [float(data[key]) for key in ("latency_ms", "p95_ms", "spread_relative")]
+    if not all(math.isfinite(value) and value >= 0 for value in times) or times[0] <= 0:
+        raise BadInput(f"the profile's row {arch.id} has times {times}; latency_ms must be above 0 and finite")
+    return Row(arch, *times)
+
+
+def profile(
+    archs: Sequence[Architecture],
+    *,
+    input_dim: int = 80,
+    vocab_size: int = 200,
+    frames: int = 200,
+    device: Device | None = None,
+    repeats: int = 20,
+    burst: int = 5,
+    progress: bool = True,
+    partial: str | os.PathLike | None = None,
+) -> Profile:
+    """Measure each of `archs` (equal ones once) with random weights on `frames` frames of 10 ms, batch 1.
+
+    Groups of networks take turns (see `timing`). The first few are measured with every group and bring the groups to
+    one level. partial: a file of finished groups; a profile that was interrupted goes on from it. A 100 architectures
+    of the laptop preset take about 15 s.
+    """
+    archs = list(dict.fromkeys(archs))
+    if not archs or frames < 1:
+        raise BadInput("a profile needs one architecture or more and frames from 1")
+    device = device or this_machine()
+    anchors, rest = archs[:ANCHORS], archs[ANCHORS:]
+    groups = [anchors + rest[start : start + GROUP] for start in range(0, max(1, len(rest)), GROUP)]
+    key = [device.to_dict(), input_dim, vocab_size, frames, repeats, burst]
+    done = _read_groups(partial, key)
+    for number, group in enumerate(groups):
+        ids = [arch.id for arch in group]
+        if number < len(done) and list(done[number]) == ids:
+            continue
+        label = f"profiling {number + 1}/{len(groups)}" if progress else None
+        done[number:] = [_measure_group(group, (input_dim, vocab_size, frames), device.threads, repeats, burst, label)]
+        _write_groups(partial, key, done)
+    level = {a.id: np.median([group[a.id].median_ms for group in done]) for a in anchors}
+    rows, warnings = {}, []
+    for group in done:
+        factor = math.exp(np.mean([math.log(level[a.id] / group[a.id].median_ms) for a in anchors]))
+        for name, timing in group.items():
+            rows.setdefault(name, (timing.median_ms * factor, timing.p95_ms * factor, timing.spread))
+            warnings += [timing.warning] if timing.warning else []
+    for anchor in anchors:
+        rows[anchor.id] = (float(level[anchor.id]), *rows[anchor.id][1:])
+    found = tuple(Row(arch, *rows[arch.id]) for arch in archs)
+    return Profile(device, input_dim, vocab_size, frames, repeats, burst, tuple(dict.fromkeys(warnings)), found)
+
+
+def _measure_group(
+    group: list[Architecture], sizes: tuple[int, int, int], threads: int, repeats: int, burst: int, label: str | None
+) -> dict[str, Timing]:
+    input_dim, vocab_size, frames = sizes
+    random = np.random.default_rng(0)
+    feed = {"features": random.standard_normal((1, frames, input_dim), dtype=np.float32), "lengths": np.array([frames])}
+    calls = {}
+    for arch in group:
+        opened = session(quick_graph(arch, input_dim=input_dim, vocab_size=vocab_size), threads)
+        calls[arch.id] = lambda opened=opened: opened.run(None, feed)
+    return measure(calls, repeats, burst=burst, watch=_bar(label) if label else iter)
+
+
+def _bar(label: str):
+    from tqdm import tqdm
+
+    return lambda rounds: tqdm(rounds, desc=label, leave=False)
+
+
+def _read_groups(path: str | os.PathLike | None, key: list) -> list[dict[str, Timing]]:
+    """Finished groups of the same measurement; none if the file is missing or belongs to another."""
+    if path is None or not Path(path).is_file():
+        return []
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        if data["key"] != key:
+            return []
+        return [{name: Timing(**timing) for name, timing in group.items()} for group in data["groups"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path} is not an unfinished profile ({error}); delete it and profile again") from None
+
+
+def _write_groups(path: str | os.PathLike | None, key: list, groups: list[dict[str, Timing]]) -> None:
+    if path is None:
+        return
+    path = Path(path)
+    fresh = path.with_name(path.name + ".new")
+    data = {"key": key, "groups": [{name: vars(timing) for name, timing in group.items()} for group in groups]}
+    fresh.write_text(json.dumps(data), encoding="utf-8")
+    os.replace(fresh, path)
