@@ -9,21 +9,25 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
 
-_ticks: Any = None  # in a worker: where finished units of work are reported
+_report: Callable[[float], None] = lambda units: None  # where finished units of work are reported
 
 
 def _start(ticks: Any) -> None:
-    global _ticks
-    _ticks = ticks
     import torch
 
     torch.set_num_threads(1)
+    on_tick(ticks.put)
 
 
 def tick(units: float) -> None:
-    """Called inside a job: so many more units of work are done. Does nothing outside a worker."""
-    if _ticks is not None:
-        _ticks.put(units)
+    """Called inside a job: so many more units of work are done."""
+    _report(units)
+
+
+def on_tick(listener: Callable[[float], None]) -> None:
+    """Let `listener` hear of finished work in this process."""
+    global _report
+    _report = listener
 
 
 class Workers:

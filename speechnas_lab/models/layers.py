@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 ACTIVATIONS = {"swish": F.silu, "gelu": F.gelu, "relu": F.relu}
+NORMS = {"layer": "LayerNorm", "batch": "BatchNorm"}
 
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
@@ -77,12 +78,12 @@ class Depthwise(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.stride = stride
 
-    def weights(self, channels: int) -> tuple[Tensor, Tensor]:
-        """Filters (channels, 1, 1, kernel) and biases (channels,) in use."""
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """Filters (C, 1, 1, kernel) and biases (C,) in use."""
         return self.weight, self.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.weights(x.shape[-1])
+        weight, bias = self.weights()
         image = x.transpose(1, 2).unsqueeze(2)  # (B, C, 1, T), channels-last memory, no copy
         pad = weight.shape[-1] // 2
         image = F.conv2d(image, weight, bias, stride=(1, self.stride), padding=(0, pad), groups=x.shape[-1])
@@ -120,7 +121,7 @@ class Attention(nn.Module):
         batch, frames, width = x.shape
         qkv = self.qkv(self.norm(x)).view(batch, frames, self.heads, width // self.heads, 3)
         q, k, v = qkv.permute(4, 0, 2, 1, 3).contiguous().unbind(0)  # each (B, H, T, w / H)
-        bias = (mask.transpose(1, 2).unsqueeze(1) - 1) * 1e4  # (B, 1, 1, T): 0 on real keys, -1e4 on padding
+        bias = ((mask.transpose(1, 2).unsqueeze(1) - 1) * 1e4).to(q)  # (B, 1, 1, T): 0 on real keys, -1e4 on padding
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(batch, 1, frames, frames))
         return self.out(mixed.transpose(1, 2).reshape(batch, frames, width))
 
@@ -134,7 +135,7 @@ class Convolution(nn.Module):
         self.norm = make["LayerNorm"](width)
         self.gate, self.out = make["Linear"](width, 2 * width), make["Linear"](width, width)
         self.depthwise = make["Depthwise"](width, kernel)
-        self.inner = nn.ModuleDict({norm: make["LayerNorm" if norm == "layer" else "BatchNorm"](width)})
+        self.inner = nn.ModuleDict({norm: make[NORMS[norm]](width)})
         self.choice = norm
         self.activation = ACTIVATIONS[activation]
 

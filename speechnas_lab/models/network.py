@@ -62,8 +62,9 @@ class MobileConformer(Recogniser):
 class StageLayers(nn.Module):
     """A stage: halve time or change width if it must, then its blocks in order."""
 
-    def __init__(self, before: int, stage: Stage, arch: Architecture, make: dict) -> None:
+    def __init__(self, before: int, stage: Stage, arch: Architecture, make: dict | None = None) -> None:
         super().__init__()
+        make = make or PLAIN
         self.reduction = stage.reduction
         if stage.reduction == "conv":
             self.halve = make["Depthwise"](before, 3, 2)

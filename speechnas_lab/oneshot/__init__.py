@@ -10,5 +10,8 @@ __getattr__, __dir__, __all__ = exports(
         "Sandwich": ".sampling",
         "one_path": ".sampling",
         "distillation": ".sampling",
+        "fidelity": ".ranking",
+        "ceiling": ".ranking",
+        "Fidelity": ".ranking",
     },
 )

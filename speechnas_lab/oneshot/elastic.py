@@ -1,13 +1,14 @@
 """Layers of which a slice is in use: leading channels, centred kernels. A slice is a view; nothing is copied.
 
-The slice follows the input: its channels say how many are in use. Only what the input cannot tell (output channels,
-kernel) is set from outside, as a plain number.
+A view in training is a leaf of autograd's graph. Its gradient is added to the same slice of the shared weight's gradient
+as soon as it is known, so that an optimiser sees ordinary parameters, and a path costs what its own size costs.
 """
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..models.layers import BatchNorm, Depthwise, LayerNorm, Linear
 
@@ -22,27 +23,52 @@ def share(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
     return weights[: shape[0]]
 
 
-class ElasticLinear(Linear):
-    """The first `out` outputs of a linear map, on as many inputs as there are."""
+class Shared:
+    """Mixed into a layer with `weight` and `bias`: `use` says which slices of them serve from now on."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs)
-        self.out = outputs
+    weight: nn.Parameter
+    bias: nn.Parameter
+
+    def use(self, *shape: int) -> None:
+        """Serve with the leading slice of `weight` of this shape, and as much of `bias` as it has rows."""
+        views = self.__dict__.setdefault("views", {})  # shape -> (weight, bias); views, made once
+        if shape not in views:
+            views[shape] = _leaf(self.weight, shape), _leaf(self.bias, shape[:1])
+        self.__dict__["now"] = views[shape]
+
+
+def _leaf(weights: nn.Parameter, shape: tuple[int, ...]) -> Tensor:
+    """A view that collects its own gradient and passes it on to `weights.grad`; `weights.rows` rows are in use."""
+    leaf = share(weights.detach(), shape).requires_grad_()
+    weights.rows = 0
+
+    def pass_on(leaf: Tensor) -> None:
+        if weights.grad is None:
+            weights.grad = torch.zeros_like(weights)
+        share(weights.grad, shape).add_(leaf.grad)
+        weights.rows = max(weights.rows, shape[0])
+        leaf.grad = None
+
+    leaf.register_post_accumulate_grad_hook(pass_on)
+    return leaf
+
+
+class ElasticLinear(Shared, Linear):
+    """Leading outputs of leading inputs of a linear map."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, share(self.weight, (self.out, x.shape[-1])), self.bias[: self.out])
+        return F.linear(x, *self.now)
 
 
-class ElasticLayerNorm(LayerNorm):
-    """Layer normalisation of as many channels as there are."""
+class ElasticLayerNorm(Shared, LayerNorm):
+    """Layer normalisation of the leading channels."""
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        width = x.shape[-1]
-        return F.layer_norm(x, (width,), self.weight[:width], self.bias[:width], self.eps)
+        return F.layer_norm(x, x.shape[-1:], *self.now, self.eps)
 
 
-class ElasticBatchNorm(BatchNorm):
-    """Batch normalisation of as many channels as there are.
+class ElasticBatchNorm(Shared, BatchNorm):
+    """Batch normalisation of the leading channels.
 
     Paths differ in their statistics, so training keeps none (`momentum` 0); `Supernet.calibrate` measures them for the
     path in use (BigNAS, Yu et al., 2020, section 3.4).
@@ -52,18 +78,14 @@ class ElasticBatchNorm(BatchNorm):
         super().__init__(channels, momentum=0.0)
 
     def vectors(self, channels: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.weight[:channels], self.bias[:channels], self.mean[:channels], self.variance[:channels]
+        return *self.now, self.mean[:channels], self.variance[:channels]
 
 
-class ElasticDepthwise(Depthwise):
-    """The middle `kernel` taps of as many filters as there are channels."""
+class ElasticDepthwise(Shared, Depthwise):
+    """The middle taps of the leading filters."""
 
-    def __init__(self, channels: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(channels, kernel, stride)
-        self.kernel = kernel
-
-    def weights(self, channels: int) -> tuple[Tensor, Tensor]:
-        return share(self.weight, (channels, 1, 1, self.kernel)), self.bias[:channels]
+    def weights(self) -> tuple[Tensor, Tensor]:
+        return self.now
 
 
 ELASTIC = {

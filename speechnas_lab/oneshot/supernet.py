@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
-from ..models.layers import ACTIVATIONS
+from ..models.layers import ACTIVATIONS, NORMS
 from ..models.network import BlockLayers, MobileConformer, Recogniser, StageLayers, build
 from ..space import Architecture, Block, MobileConformerSpace, Stage
 from ..training.batches import Batch
@@ -27,9 +25,10 @@ class Supernet(Recogniser):
         self.net = MobileConformer(everything(space), input_dim, vocab_size, ELASTIC)
         for stem in space.choices.stems:
             self.net.stem[str(stem)] = ELASTIC["Linear"](stem * input_dim, max(space.choices.widths))
-        for module in self.convolutions():
-            for norm in space.choices.norms:
-                module.inner[norm] = ELASTIC["LayerNorm" if norm == "layer" else "BatchNorm"](max(space.choices.widths))
+        for stage in self.net.stages:
+            for block in stage.blocks:
+                for norm in space.choices.norms:
+                    block.convolution.inner[norm] = ELASTIC[NORMS[norm]](max(space.choices.widths))
         self.arch = space.largest()
         self.activate(self.arch)
 
@@ -43,18 +42,17 @@ class Supernet(Recogniser):
         """The last layer."""
         return self.net.head
 
-    def convolutions(self) -> Iterable:
-        """Every convolution module."""
-        return (block.convolution for stage in self.net.stages for block in stage.blocks if block.convolves)
-
     def activate(self, arch: Architecture) -> Supernet:
         """Act as `arch` from now on. No tensor is made or changed."""
         self.arch = self.net.arch = arch
         before = arch.stages[0].width
-        self.net.stem[str(arch.stem)].out = before
+        self.net.stem[str(arch.stem)].use(before, arch.stem * self.input_dim)
+        self.net.stem_norm.use(before)
         for layers, stage in zip(self.net.stages, arch.stages):
             _set_stage(layers, stage, before, arch)
             before = stage.width
+        self.net.head[0].use(before)
+        self.net.head[1].use(self.vocab_size, before)
         reduced = arch.stem * 2 ** sum(stage.reduction != "none" for stage in arch.stages)
         self.net.pool = arch.output_reduction // reduced
         return self
@@ -98,20 +96,37 @@ def everything(space: MobileConformerSpace) -> Architecture:
 def _set_stage(layers: StageLayers, stage: Stage, before: int, arch: Architecture) -> None:
     layers.reduction = stage.reduction
     layers.enters = stage.reduction != "none" or before != stage.width
-    layers.enter.out = stage.width
+    if stage.reduction == "conv":
+        layers.halve.use(before, 1, 1, 3)
+    if layers.enters:
+        layers.enter.use(stage.width, before)
+        layers.enter_norm.use(stage.width)
     for block_layers, block in zip(layers.blocks, stage.blocks):
         _set_block(block_layers, block, stage.width, arch)
 
 
 def _set_block(layers: BlockLayers, block: Block, width: int, arch: Architecture) -> None:
     layers.attends, layers.convolves, layers.macaron = block.heads > 0, block.kernel > 0, arch.macaron
-    activation = ACTIVATIONS[arch.activation]
+    if layers.skips:
+        return
     if layers.attends:
         layers.attention.heads = block.heads
-        layers.attention.qkv.out, layers.attention.out.out = 3 * width, width
+        layers.attention.norm.use(width)
+        layers.attention.qkv.use(3 * width, width)
+        layers.attention.out.use(width, width)
     if layers.convolves:
         convolution = layers.convolution
-        convolution.gate.out, convolution.out.out = 2 * width, width
-        convolution.depthwise.kernel, convolution.choice, convolution.activation = block.kernel, arch.norm, activation
+        convolution.choice, convolution.activation = arch.norm, ACTIVATIONS[arch.activation]
+        convolution.norm.use(width)
+        convolution.gate.use(2 * width, width)
+        convolution.depthwise.use(width, 1, 1, block.kernel)
+        convolution.inner[arch.norm].use(width)
+        convolution.out.use(width, width)
+    hidden = round(block.expansion * width)
     for feed in (layers.first, layers.second) if arch.macaron else (layers.second,):
-        feed.expand.out, feed.contract.out, feed.activation = round(block.expansion * width), width, activation
+        feed.activation = ACTIVATIONS[arch.activation]
+        feed.norm.use(width)
+        feed.expand.use(hidden, width)
+        feed.contract.use(width, hidden)
+    if arch.macaron:
+        layers.last_norm.use(width)

@@ -10,8 +10,8 @@ import torch
 from ..models.network import Recogniser
 from ..speech.decoding import greedy_decode
 from ..speech.scoring import Interval, bootstrap_wer, word_error_rate
-from .batches import Batch, collate, in_length_order
-from .losses import ctc_loss
+from .batches import collate, in_length_order
+from .losses import ctc_loss, mean_of_finite
 
 if TYPE_CHECKING:
     from ..speech import Examples
@@ -45,13 +45,9 @@ def evaluate(network: Recogniser, examples: Examples, tokenizer, batch: int = 64
     for indices in in_length_order(examples, batch):
         padded = collate(examples, indices)
         logits, lengths = network(padded.features, padded.lengths)
-        losses.append(float(mean_loss(logits, lengths, padded)) * len(indices))
+        losses.append(ctc_loss(logits, lengths, padded))
         for index, ids in zip(indices, greedy_decode(logits, lengths)):
             hypotheses[index] = tokenizer.decode(ids)
     network.train(was_training)
-    return Heard(sum(losses) / len(examples), list(examples.texts), hypotheses, list(examples.speakers))
-
-
-def mean_loss(logits: torch.Tensor, lengths: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """CTC loss where every utterance counts; one that cannot be spelt in its frames counts as its blank-only loss."""
-    return ctc_loss(logits, lengths, batch)
+    loss = mean_of_finite(torch.cat(losses)) if losses else float("inf")
+    return Heard(loss, list(examples.texts), hypotheses, list(examples.speakers))

@@ -18,6 +18,7 @@ from ..models.network import Recogniser
 from ..speech.augment import warp_mels
 from .batches import Batch, BatchPlan, collate
 from .losses import FrameHead, recognition_loss
+from .optimizer import AdamW
 
 if TYPE_CHECKING:
     from ..speech import Examples
@@ -43,14 +44,6 @@ class Recipe:
 
 class TrainingFailed(RuntimeError):
     """Training met a loss that is not a number; the message names the step and the utterances."""
-
-
-def make_optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter, 2019), without decay on biases and gains."""
-    matrices = [p for p in parameters if p.dim() > 1]
-    vectors = [p for p in parameters if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, recipe.beta2), fused=True)
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
@@ -81,7 +74,7 @@ def train(
     torch.manual_seed(recipe.seed)
     head = FrameHead(tap_width(network), frame_labels) if frame_labels and recipe.aux_weight else None
     both = nn.ModuleDict({"network": network} | ({"frame_head": head} if head else {}))
-    optimizer = make_optimizer(list(both.parameters()), recipe)
+    optimizer = AdamW(both.parameters(), recipe.rate, (0.9, recipe.beta2), recipe.weight_decay)
     plan = BatchPlan(examples, recipe.batch, recipe.seed)
     backward = backward or one_pass(recipe)
     history = resume(checkpoint, both, optimizer, recipe)
@@ -93,10 +86,10 @@ def train(
             batch.features = warp_mels(batch.features, random.Random(f"{recipe.seed}/{step}"))
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, recipe)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         parts = backward(network, head, batch, step)
         bad = [name for name, value in parts.items() if not math.isfinite(value)]
-        norm = nn.utils.clip_grad_norm_(both.parameters(), recipe.clip).item()
+        norm = optimizer.clip(recipe.clip)
         if bad or not math.isfinite(norm):
             what = bad[0] if bad else "gradient"
             raise TrainingFailed(

@@ -23,12 +23,19 @@ class FrameHead(nn.Module):
 
 
 def ctc_loss(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
-    """Mean over the batch of -log p(tokens | sound) (Graves et al., 2006, eq. 8), divided by the tokens of each.
+    """-log p(tokens | sound) of each utterance (B,), divided by its tokens (Graves et al., 2006, eq. 8).
 
-    Infinite where an utterance is too short for its tokens: `speech.prepare` keeps such ones out.
+    Infinite where an utterance has too few frames for its tokens: `speech.prepare` keeps such ones out of training.
     """
     scores = logits.log_softmax(-1).transpose(0, 1)  # (T', B, V)
-    return F.ctc_loss(scores, batch.tokens, lengths, batch.token_lengths, zero_infinity=False)
+    losses = F.ctc_loss(scores, batch.tokens, lengths, batch.token_lengths, reduction="none", zero_infinity=False)
+    return losses / batch.token_lengths.clamp(min=1)
+
+
+def mean_of_finite(losses: Tensor) -> float:
+    """The mean over the utterances that can be spelt in their frames; infinity if none can."""
+    finite = losses[losses.isfinite()]
+    return finite.mean().item() if len(finite) else float("inf")
 
 
 def frame_loss(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
@@ -46,7 +53,7 @@ def recognition_loss(
     states = network.states(batch.features, batch.lengths)
     x, lengths = states[-1]
     logits = network.head(x)
-    loss = ctc_loss(logits, lengths, batch)
+    loss = ctc_loss(logits, lengths, batch).mean()
     parts = {"ctc": loss.item()}
     if frame_head is not None and batch.labels is not None and aux_weight:
         tapped, tapped_lengths = states[network.tap]

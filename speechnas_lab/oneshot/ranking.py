@@ -6,7 +6,7 @@ size?) and the tau between two seeds of the truth itself (no score can be expect
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +40,3 @@ def ceiling(truth: np.ndarray) -> float:
     seeds = np.asarray(truth, float).T
     pairs = [(a, b) for a in range(len(seeds)) for b in range(a + 1, len(seeds))]
     return float(np.mean([kendalltau(seeds[a], seeds[b]).statistic for a, b in pairs]))
-
-
-def table(scores: Mapping[str, Sequence[float]], truth: np.ndarray) -> dict[str, Fidelity]:
-    """The fidelity of several scores of the same architectures. Pass counts negated: more is expected to be better."""
-    return {name: fidelity(score, truth) for name, score in scores.items()}

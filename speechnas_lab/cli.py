@@ -1,0 +1,110 @@
+"""The commands. Exit status: 0 done, 1 the work failed, 2 wrong usage. An error is one line: what, and what to do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    parser = argparse.ArgumentParser(
+        prog="speechnas", description="Search for a speech recogniser that fits a device.",
+        epilog="example: speechnas search --corpus homecommands --budget smoke --out runs/first",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, words: str, example: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=words, description=words, epilog=f"example: {example}")
+
+    def corpus_options(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--corpus", default="homecommands", help="homecommands, homecommands-dictation, fsdd, "
+                         "librispeech, or a CSV or JSONL manifest (path, text, speaker, split)")
+        sub.add_argument("--data", metavar="DIR", help="folder of the recordings, for fsdd and librispeech")
+        sub.add_argument("--budget", choices=["smoke", "standard", "full"], default="standard",
+                         help="smoke: 2 minutes, to see that it works; standard: 15 minutes; full: hours")
+        sub.add_argument("--seed", type=int, default=0, help="of every random choice (default 0)")
+
+    search = command("search", "the whole search, from sound to a found model",
+                     "speechnas search --corpus fsdd --data recordings/ --out runs/fsdd")
+    corpus_options(search)
+    search.add_argument("--out", required=True, metavar="DIR", help="where results go; run again to go on")
+    search.add_argument("--device", metavar="NAME", help="how to call this machine in the report")
+    search.add_argument("--max-latency", type=positive, metavar="MS", help="encoder latency limit in milliseconds, "
+                        "two seconds of speech (default: a quarter of the large hand-designed Conformer's)")
+    search.add_argument("--max-bytes", type=positive, metavar="N", help="limit on the weights as stored in int8")
+    search.add_argument("--max-memory", type=positive, metavar="N", help="limit on working memory, bytes, estimated")
+    search.add_argument("--profile", metavar="FILE", help="latencies measured before; left out: this machine is measured")
+
+    train = command("train", "train one network from scratch", "speechnas train conformer-small --out runs/small")
+    train.add_argument("network", help="a hand-designed network's name, or a file with an architecture's JSON")
+    corpus_options(train)
+    train.add_argument("--out", required=True, metavar="DIR")
+
+    profile = command("profile", "measure the latency of random architectures on this machine",
+                      "speechnas profile --count 100 --out laptop.json")
+    profile.add_argument("--count", type=whole, default=100, metavar="N", help="how many (default 100)")
+    profile.add_argument("--arch", metavar="FILE", help="measure this architecture (winner.json) instead")
+    profile.add_argument("--seed", type=int, default=0)
+    profile.add_argument("--out", metavar="FILE", help="where the profile goes (default: a table on the screen)")
+
+    export = command("export", "write a trained network as ONNX, float32 and int8",
+                     "speechnas export runs/small --out small.onnx")
+    export.add_argument("folder", help="what `speechnas train` or `search` wrote")
+    export.add_argument("--out", required=True, metavar="FILE")
+
+    corpus = command("corpus", "write a corpus as WAV files with a manifest",
+                     "speechnas corpus --budget smoke --out homecommands/")
+    corpus_options(corpus)
+    corpus.add_argument("--out", required=True, metavar="DIR")
+
+    reproduce = command("reproduce", "make the figures that the README quotes again",
+                        "speechnas reproduce fidelity --out runs/fidelity")
+    reproduce.add_argument("name", help="which figure; `list` shows all")
+    reproduce.add_argument("--out", metavar="DIR", default="runs/reproduce")
+    return parser
+
+
+def positive(text: str) -> float:
+    """A number above 0, for argparse."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
+def whole(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    arguments = make_parser().parse_args(argv)
+    from . import commands
+    from .errors import BadInput
+
+    try:
+        getattr(commands, arguments.command)(arguments, argv)
+    except BadInput as error:
+        return _fail(str(error))
+    except (RuntimeError, OSError, MemoryError) as error:
+        return _fail(f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        return _fail("stopped; run the same command again to go on")
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"speechnas: {' '.join(message.split())}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

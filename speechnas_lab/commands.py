@@ -1,0 +1,125 @@
+"""What each command does, once its options are read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from pathlib import Path
+
+from .errors import BadInput
+
+
+def search(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """The whole search."""
+    from .pipeline import Settings, repeat_command, run_search
+    from .steps import Limits
+
+    limits = Limits(arguments.max_latency, _whole(arguments.max_bytes), _whole(arguments.max_memory))
+    settings = Settings(arguments.corpus, arguments.data, arguments.budget, arguments.seed, limits)
+    told = run_search(settings, arguments.out, arguments.profile, arguments.device, repeat_command(argv))
+    row = next(row for row in told["models"] if row["name"] == told["winner"])
+    print(f"winner {row['name']}: WER {100 * row['wer']:.1f}% ({100 * row['wer_low']:.1f} to {100 * row['wer_high']:.1f}), "
+          f"RTF {row['rtf']:.4f}, {row['bytes_int8']:,} bytes in int8. Read {Path(arguments.out) / 'report.html'}")
+
+
+def train(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """One network from scratch."""
+    from tqdm import tqdm
+
+    from . import jobs
+    from .steps import BUDGETS
+    from .training import Recipe
+    from .work import Source, cost, train_alone
+
+    budget = BUDGETS[arguments.budget]
+    path = Path(arguments.network)
+    name = read_architecture(path).to_json() if path.is_file() else arguments.network
+    if name == arguments.network:
+        from .models import BASELINES
+
+        if name not in BASELINES:
+            raise BadInput(f"there is no network or file {name!r}: use {', '.join(BASELINES)}, or a JSON file")
+    source = Source(arguments.corpus, arguments.data, budget.corpus_size)
+    recipe = Recipe(steps=budget.scratch_steps, seed=arguments.seed)
+    Path(arguments.out).mkdir(parents=True, exist_ok=True)
+    with tqdm(total=recipe.steps, desc="training", unit="step") as bar:
+        jobs.on_tick(lambda units: bar.update(round(units / cost(name))))
+        result = train_alone(source, name, recipe, arguments.out)
+    test = result["test"]
+    print(f"WER {100 * test['wer']:.1f}% ({100 * test['low']:.1f} to {100 * test['high']:.1f}, over {test['unit']})")
+
+
+def profile(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """Latencies on this machine."""
+    from .hardware import profile as measure
+    from .space import MobileConformerSpace
+
+    space, rng = MobileConformerSpace(), random.Random(f"profile {arguments.seed}")
+    archs = [space.sample(rng) for _ in range(arguments.count)]
+    if arguments.arch:
+        archs = [read_architecture(Path(arguments.arch))]
+    found = measure(archs)
+    if arguments.out:
+        Path(arguments.out).write_text(found.to_json(), encoding="utf-8")
+        print(f"{len(found.rows)} latencies in {arguments.out}")
+        return
+    print(f"{'architecture':14}{'latency_ms':>11}{'p95_ms':>9}{'spread':>9}   (median of {found.repeats} rounds)")
+    for row in found.rows:
+        print(f"{row.arch.id:14}{row.latency_ms:11.3f}{row.p95_ms:9.3f}{row.spread:9.1%}")
+
+
+def export(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """ONNX files of a trained network."""
+    from .hardware import export_onnx, quantize_dynamic
+    from .results import model_facts
+    from .work import Source, open_speech, trained
+
+    folder = Path(arguments.folder)
+    if (folder / "winner.json").exists():
+        folder = folder / "models" / read_architecture(folder / "winner.json").id
+    if not (folder / "result.json").exists():
+        raise BadInput(f"there is no trained network in {arguments.folder}: give a folder that train or search wrote")
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    source = Source(**result["source"])
+    whole = export_onnx(trained(source, result["name"], folder), Path(arguments.out),
+                        metadata=model_facts(open_speech(source)))
+    small = quantize_dynamic(whole.path, whole.path.with_suffix(".int8.onnx"))
+    print(f"{whole.path}: opset {whole.opset}, {whole.file_bytes:,} bytes, differs from torch by {whole.largest_error:.1e}")
+    print(f"{small}: {small.stat().st_size:,} bytes")
+
+
+def corpus(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """WAV files and a manifest."""
+    from .speech import export_corpus, load_corpus
+    from .steps import BUDGETS
+
+    size = BUDGETS[arguments.budget].corpus_size
+    spoken = load_corpus(arguments.corpus, data=arguments.data, seed=arguments.seed, size=size)
+    for note in spoken.notes:
+        print(note)
+    manifest = export_corpus(spoken, Path(arguments.out))
+    print(f"{len(spoken.utterances)} utterances in {manifest}")
+
+
+def reproduce(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """A figure of the README, made again."""
+    from .reproduce import run
+
+    run(arguments.name, Path(arguments.out))
+
+
+def read_architecture(path: Path):  # noqa: ANN201
+    """An architecture from its own JSON or from a winner.json."""
+    from .space import Architecture
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read an architecture from {path} ({error}): give a winner.json") from None
+    return Architecture.from_json(json.dumps(data.get("architecture", data) if isinstance(data, dict) else data))
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)

@@ -1,0 +1,188 @@
+"""The ten steps in order, resumable: from a corpus to a found model beside its peers."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import BadInput
+from .estimate import Bar, estimate, in_words
+from .jobs import Workers
+from .models.baselines import BASELINES
+from .results import (
+    compare, export_model, findings, measure_speed, model_row, winner_record, write_baseline, write_candidates,
+)
+from .steps import (
+    BUDGETS, REFERENCE, Budget, Limits, Run, choose_limits, choose_winner, evolve, fastest, fit_predictor,
+    measure_device, random_peer, reference, shortlist, start_supernet, train_model, within,
+)
+from .work import Source, open_speech, write_json
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a search, apart from the device."""
+
+    corpus: str
+    data: str | None
+    budget: str
+    seed: int
+    limits: Limits
+
+
+def run_search(
+    settings: Settings,
+    out: str | Path,
+    profile_file: str | Path | None = None,
+    device: str | None = None,
+    command: str = "",
+    progress: bool = True,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Search for `settings`, write everything into the folder `out`, return the findings that report.html shows.
+
+    A folder with a started search of the same settings is gone on with; of other settings, BadInput says what differs.
+    `profile_file` is measured latencies from before (this or another machine); left out, this machine is measured.
+    """
+    from .report import write_report
+
+    started = time.monotonic()
+    folder = open_folder(Path(out), settings, profile_file)
+    if (folder / "findings.json").exists():
+        known = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+        write_report(known, folder / "report.html")
+        say(f"{folder} holds a finished search; its report is {folder / 'report.html'}")
+        return known
+    budget, seconds = BUDGETS[settings.budget], {}
+    say(f"This search will take {in_words(estimate(budget))} here, the first time half a minute more for the corpus.")
+    with timed(seconds, "speech"):
+        source = open_source(settings, budget)
+        speech = open_speech(source, progress)
+    for note in speech.corpus.notes:
+        say(note)
+    with Workers() as workers, Bar(budget, progress, say) as bar:
+        run = Run(folder, source, budget, settings.seed, workers, device, settings.limits, bar.advance, say)
+        with timed(seconds, "profile"):
+            bar.step("profiling this machine")
+            measured = measure_device(run)
+            predictor, limits = fit_predictor(run, measured), choose_limits(run, measured)
+            allowed = within(run, limits, predictor)
+            fastest(run, limits, predictor, allowed)  # refuses limits that nothing meets before hours are spent
+        with timed(seconds, "supernet"):
+            bar.step("training the supernet, and the large Conformer beside it")
+            large = train_model(run, REFERENCE, REFERENCE)
+            supernet = workers.gather([start_supernet(run)], bar.advance)[0]
+        with timed(seconds, "search"):
+            bar.step("evolution")
+            found = evolve(run, supernet, limits, predictor)
+        with timed(seconds, "scratch training"):
+            bar.step("training the best from scratch")
+            chosen = shortlist(run, found)
+            entries = entrants(run, chosen, allowed, predictor)
+            jobs = {name: train_model(run, name, arch) for name, (_, arch) in entries.items() if name != REFERENCE}
+            jobs[REFERENCE] = large
+            results = dict(zip(jobs, workers.gather(list(jobs.values()), bar.advance)))
+        with timed(seconds, "export"):
+            bar.step("exporting and measuring")
+            winner = choose_winner({n: results[n] for n, (kind, _) in entries.items() if kind == "finalist"})
+            exports = {name: export_model(run, name, arch) for name, (_, arch) in entries.items()}
+            speeds = measure_speed(run, list(entries))
+            rows = [row_of(run, name, kind, arch, winner, results, exports, speeds, predictor)
+                    for name, (kind, arch) in entries.items()]
+        bar.finish()
+    seconds["total"] = round(time.monotonic() - started, 1)
+    told = findings(run, limits, measured, predictor, found, chosen, rows, compare(run, results, winner), winner,
+                    command, seconds)
+    deliver(run, limits, told, rows, winner)
+    write_report(told, folder / "report.html")
+    return told
+
+
+def open_folder(folder: Path, settings: Settings, profile_file: str | Path | None) -> Path:
+    """Make the folder or check that it belongs to the same search; put a given profile in place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        place, mine = folder / "settings.json", json.loads(json.dumps(asdict(settings)))
+        if place.exists():
+            theirs = json.loads(place.read_text(encoding="utf-8"))
+            differ = [key for key in mine if mine[key] != theirs.get(key)]
+            if differ:
+                what = "; ".join(f"{key} {theirs.get(key)!r} there, {mine[key]!r} now" for key in differ)
+                raise BadInput(f"{folder} holds a search with other settings ({what}): choose another --out")
+        elif any(folder.iterdir()):
+            raise BadInput(f"{folder} holds other files: choose an empty or new folder with --out")
+        if profile_file and not (folder / "profile.json").exists():
+            shutil.copyfile(profile_file, folder / "profile.json")
+        write_json(place, mine)
+    except OSError as error:
+        raise BadInput(f"cannot write to {folder} ({error.strerror or error}): choose another --out") from None
+    return folder
+
+
+def open_source(settings: Settings, budget: Budget) -> Source:
+    """How the speech is read: the coarsest time resolution at which nearly all training utterances can be spelt."""
+    from .work import choose_tokenizer, load_corpus
+
+    corpus = load_corpus(settings.corpus, data=settings.data, seed=0, size=budget.corpus_size)
+    tokens = choose_tokenizer(corpus).to_json()
+    source = Source(settings.corpus, settings.data, budget.corpus_size, tokens, 8)
+    try:
+        open_speech(source)
+    except BadInput as error:
+        if "too short for CTC" not in str(error):
+            raise
+        source = Source(settings.corpus, settings.data, budget.corpus_size, tokens, 4)
+        open_speech(source)
+    return source
+
+
+def entrants(run: Run, chosen: list, allowed: Callable, predictor: Any) -> dict[str, tuple[str, str]]:
+    """Everything that is trained from scratch: name -> (kind, architecture's JSON or hand-designed name)."""
+    space = run.space
+    found = [space.canonical(trial.arch) for trial in chosen]
+    entries = {arch.id: ("finalist", arch.to_json()) for arch in found}
+    lucky = random_peer(run, chosen[0].parts["latency_ms"], allowed, predictor)
+    entries.setdefault(lucky.id, ("random", lucky.to_json()))
+    return entries | {name: ("hand-designed", name) for name in BASELINES if name in run.budget.peers}
+
+
+def row_of(run, name, kind, arch, winner, results, exports, speeds, predictor) -> dict[str, Any]:  # noqa: ANN001
+    """One model's line in the comparison."""
+    from .space import Architecture
+
+    predicted = float(predictor.predict([Architecture.from_json(arch)])[0]) if arch.startswith("{") else None
+    kind = "found" if name == winner else kind
+    shown = reference(run.source).to_json() if name == REFERENCE else arch
+    return model_row(name, kind, shown, results[name], exports[name], speeds[name], predicted)
+
+
+def deliver(run: Run, limits: Limits, told: dict, rows: list[dict], winner: str) -> None:
+    """Put the winner's files where a user looks for them."""
+    row = next(row for row in rows if row["name"] == winner)
+    place = run.file("models") / winner
+    shutil.copyfile(place / "model.onnx", run.file("winner.onnx"))
+    shutil.copyfile(place / "model.int8.onnx", run.file("winner.int8.onnx"))
+    write_candidates(run.file("candidates.csv"), rows)
+    write_baseline(run, row)
+    write_json(run.file("winner.json"), winner_record(run, limits, row))
+    write_json(run.file("findings.json"), told)
+
+
+@contextmanager
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Note how long a step took."""
+    start = time.monotonic()
+    yield
+    seconds[step] = round(time.monotonic() - start, 1)
+
+
+def repeat_command(argv: list[str]) -> str:
+    """The command line that does the same again."""
+    return shlex.join(["speechnas", *argv])

@@ -1,0 +1,195 @@
+"""Steps 9 and 10 of the search: the winner as files, everything measured side by side, what the report is told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .hardware import (
+    LatencyPredictor, Profile, export_onnx, peak_memory, quantize_dynamic, quick_graph, real_time_factor, session,
+    stored_bytes,
+)
+from .hardware.timing import measure
+from .models.network import MobileConformer
+from .oneshot.ranking import fidelity
+from .search import SearchResult, Trial, pareto_front
+from .space import Architecture, counts
+from .speech import LogMel, greedy_decode, paired_bootstrap, word_error_rate
+from .steps import Limits, Run
+from .training.batches import in_length_order, collate
+from .work import Speech, open_speech, trained, write_json
+
+SPEAKING = 12  # test utterances on which the real-time factor is measured
+
+
+# Step 9: export -------------------------------------------------------------------------------------------------------
+def export_model(run: Run, name: str, arch: str) -> dict[str, Any]:
+    """Write a trained network as ONNX, float32 and int8; return sizes, memory and the error rate of int8."""
+    speech, place = open_speech(run.source), run.file("models") / name
+    known = place / "export.json"
+    if known.exists():
+        return json.loads(known.read_text(encoding="utf-8"))
+    network = trained(run.source, arch, place)
+    whole = export_onnx(network, place / "model.onnx", metadata=model_facts(speech))
+    small = quantize_dynamic(whole.path, place / "model.int8.onnx")
+    heard = hear(small, speech, "test")
+    facts = {
+        "bytes_fp32": whole.stored_bytes, "bytes_int8": stored_bytes(small), "file_fp32": whole.file_bytes,
+        "file_int8": small.stat().st_size, "opset": whole.opset, "exporter": whole.exporter,
+        "largest_error": whole.largest_error, "peak_memory_bytes": peak_memory(whole.path),
+        "wer_int8": word_error_rate(speech.examples["test"].texts, heard),
+    }
+    write_json(known, facts)
+    return facts
+
+
+def model_facts(speech: Speech) -> dict[str, Any]:
+    """What a model file must tell its user: its labels, and how sound becomes the features that it expects."""
+    train = speech.examples["train"]
+    return {"tokenizer": speech.tokenizer.to_json(), "feature_mean": [round(float(x), 5) for x in train.mean],
+            "feature_std": [round(float(x), 5) for x in train.std],
+            "features": "log-mel, 80 bands, 16 kHz, 10 ms, (x - mean) / std"}
+
+
+def hear(model: Path, speech: Speech, split: str) -> list[str]:
+    """What an exported model makes of each utterance of a split, through ONNX Runtime."""
+    opened, examples = session(model), speech.examples[split]
+    texts = [""] * len(examples)
+    for rows in in_length_order(examples, 32):
+        batch = collate(examples, rows)
+        logits, lengths = opened.run(None, {"features": batch.features.numpy(), "lengths": batch.lengths.numpy()})
+        for row, ids in zip(rows, greedy_decode(torch.from_numpy(logits), torch.from_numpy(lengths))):
+            texts[row] = speech.tokenizer.decode(ids)
+    return texts
+
+
+def measure_speed(run: Run, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Real-time factor and encoder latency of all models in one run, fp32 and int8, taking turns."""
+    speech = open_speech(run.source)
+    folder = run.file("models")
+    models = {name: session(folder / name / "model.onnx") for name in names}
+    small = {f"{name} int8": session(folder / name / "model.int8.onnx") for name in names}
+    log_mel, train = LogMel(), speech.examples["train"]
+    spoken = speech.corpus.split("test")
+    waves = [speech.corpus.audio(u) for u in spoken[:: max(1, len(spoken) // SPEAKING)][:SPEAKING]]
+    speeds = real_time_factor(models | small, lambda wave: (log_mel(wave) - train.mean) / train.std, waves)
+    feed = {"features": torch.randn(1, 200, len(train.mean)).numpy(), "lengths": torch.tensor([200]).numpy()}
+    encoders = measure({name: lambda m=m: m.run(None, feed) for name, m in models.items()}, 20, burst=5)
+    return {
+        name: {"rtf": speeds[name].rtf, "rtf_int8": speeds[f"{name} int8"].rtf, "rtf_spread": speeds[name].spread,
+               "features_rtf": speeds[name].features_rtf, "latency_ms": encoders[name].median_ms}
+        for name in names
+    }
+
+
+# Step 10: monitoring --------------------------------------------------------------------------------------------------
+def write_baseline(run: Run, winner: dict[str, Any]) -> None:
+    """How the winner behaved here, for a monitor to compare with later: baseline.json."""
+    write_json(run.file("baseline.json"), {
+        "model": winner["id"], "latency_ms": winner["latency_ms"], "rtf": winner["rtf"], "wer": winner["wer"],
+        "wer_low": winner["wer_low"], "wer_high": winner["wer_high"],
+    })
+
+
+# What everything came to ------------------------------------------------------------------------------------------------
+def model_row(name: str, kind: str, arch: str, result: dict, export: dict, speed: dict, predicted: float | None) -> dict:
+    """One line of the comparison."""
+    test, is_arch = result["test"], arch.startswith("{")
+    macs = counts(Architecture.from_json(arch)).macs if is_arch else None
+    return {
+        "name": name, "kind": kind, "id": name, "arch": arch if is_arch else None, "parameters": result["parameters"],
+        "macs": macs, "latency_predicted_ms": predicted, "valid_wer": result["valid"]["wer"], "wer": test["wer"],
+        "wer_low": test["low"], "wer_high": test["high"], "wer_unit": test["unit"], "wer_source": None,
+        **{key: export[key] for key in ("bytes_fp32", "bytes_int8", "peak_memory_bytes", "wer_int8")}, **speed,
+    }
+
+
+def compare(run: Run, results: dict[str, dict], winner: str) -> dict[str, dict[str, Any]]:
+    """Winner minus each other model on the test set: the paired 95% interval over the same speakers."""
+    test = open_speech(run.source).examples["test"]
+    found = {}
+    for name, result in results.items():
+        if name == winner:
+            continue
+        interval = paired_bootstrap(test.texts, results[winner]["test"]["hypotheses"], result["test"]["hypotheses"],
+                                    test.speakers, seed=0)
+        found[name] = {"difference": interval.value, "low": interval.low, "high": interval.high, "unit": interval.unit}
+    return found
+
+
+def corpus_facts(speech: Speech) -> dict[str, Any]:
+    """What was spoken, by how many, and how much."""
+    splits = {}
+    for split, examples in speech.examples.items():
+        splits[split] = {"utterances": len(examples), "speakers": len(set(examples.speakers)),
+                         "words": sum(len(text.split()) for text in examples.texts)}
+    hours = sum(u.seconds for u in speech.corpus.utterances) / 3600
+    return {"name": speech.corpus.name, "hours": hours, "splits": splits, "notes": speech.corpus.notes}
+
+
+def findings(
+    run: Run, limits: Limits, measured: Profile, predictor: LatencyPredictor, found: SearchResult,
+    chosen: Sequence[Trial], rows: list[dict], paired: dict, winner: str, command: str, seconds: dict[str, float],
+) -> dict[str, Any]:
+    """All that the report shows, as plain values."""
+    speech, space = open_speech(run.source), run.space
+    by_name = {row["name"]: row for row in rows}
+    best = [{"id": t.arch.id, "score": t.values[0], "wer": by_name[space.canonical(t.arch).id]["valid_wer"]} for t in chosen]
+    inside = [row for row in measured.rows if row.arch in space]
+    guessed = predictor.held_out if hasattr(predictor, "held_out") else predictor.predict([r.arch for r in inside])
+    finished = found.finished
+    front = pareto_ids(finished)
+    return {
+        "corpus": corpus_facts(speech),
+        "settings": {"budget": run.budget.name, "seed": run.seed, "command": command},
+        "machine": {"processor": measured.device.processor, "cores": os.cpu_count(), "system": platform.platform()},
+        "versions": {name: version(name) for name in ("torch", "onnxruntime", "numpy")} | {"python": platform.python_version()},
+        "limits": {"latency_ms": limits.latency_ms, "bytes": limits.bytes, "memory_bytes": limits.memory_bytes},
+        "space": {"preset": "laptop", "cardinality": space.cardinality()},
+        "winner": winner, "models": rows, "paired": paired,
+        "trials": [{"number": t.number, "id": t.arch.id, "score": t.values[0], "latency_ms": t.parts["latency_ms"]}
+                   for t in finished],
+        "front": front,
+        "profile": [{"id": r.arch.id, "predicted_ms": float(p), "measured_ms": r.latency_ms, "held_out": False}
+                    for r, p in zip(inside, guessed)]
+        + [{"id": row["name"], "predicted_ms": row["latency_predicted_ms"], "measured_ms": row["latency_ms"],
+            "held_out": True} for row in rows if row["latency_predicted_ms"] is not None],
+        "profile_spread": sum(r.spread for r in measured.rows) / len(measured.rows),
+        "finalists": best,
+        "rank": {"tau": fidelity([b["score"] for b in best], [[b["wer"]] for b in best]).tau if len(best) > 2 else None},
+        "seconds": seconds,
+    }
+
+
+def pareto_ids(trials: Sequence[Trial]) -> list[str]:
+    """Ids of the trials that no other beats in both score and predicted latency."""
+    return [trials[i].arch.id for i in pareto_front([(t.values[0], t.parts["latency_ms"]) for t in trials])]
+
+
+def write_candidates(path: Path, rows: list[dict]) -> None:
+    """candidates.csv: one line for each network that was trained from scratch."""
+    keys = [key for key in rows[0] if key != "arch"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, keys, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_text(text.getvalue(), encoding="utf-8")
+
+
+def winner_record(run: Run, limits: Limits, row: dict) -> dict[str, Any]:
+    """winner.json: what was found. Only what the seed and the profile decide, no clock readings."""
+    keys = ("id", "parameters", "macs", "latency_predicted_ms", "valid_wer", "wer", "wer_low", "wer_high", "wer_unit")
+    return {
+        "architecture": json.loads(row["arch"]), "seed": run.seed, "corpus": run.source.corpus,
+        "budget": run.budget.name, **{key: row[key] for key in keys},
+        "limits": {"latency_ms": limits.latency_ms, "bytes": limits.bytes, "memory_bytes": limits.memory_bytes},
+    }

@@ -1,0 +1,264 @@
+"""Steps 1 to 8 of the search (9 and 10 are in `results`), each a plain function: what goes in stands in its arguments, what comes out is a file.
+
+Every step looks for its own result first, so that a run which was cut off goes on where it was. Same seed and same
+profile file give the same `winner.json`, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import BadInput
+from .hardware import LatencyPredictor, Profile, profile
+from .jobs import Workers
+from .models.baselines import BASELINES, conformer
+from .oneshot import Sandwich
+from .search import RegularizedEvolution, SearchResult, Trial, pareto_front, search
+from .space import Architecture, MobileConformerSpace, counts
+from .training import Recipe
+from .work import Source, open_speech, score_paths, train_alone, train_supernet, write_json
+
+REFERENCE = "conformer-large"  # whose size and speed set the limits where the user gives none
+SMALLER, FASTER = 18, 4  # bytes (int8 against float32) and encoder latency asked for, against the reference
+INT8_BYTES = 1.1  # bytes a parameter in an int8 file of this space, see `export`
+PRIOR = 0.0  # weight of log parameters in the score, see `score`
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much work a search does."""
+
+    name: str
+    corpus_size: str
+    profile: int  # architectures measured on the device
+    supernet_steps: int
+    generations: int
+    population: int
+    finalists: int
+    scratch_steps: int
+    peers: tuple[str, ...]
+
+
+BUDGETS = {
+    "smoke": Budget("smoke", "smoke", 24, 40, 6, 10, 2, 60, (REFERENCE, "conformer-small")),
+    "standard": Budget("standard", "standard", 100, 1200, 100, 50, 5, 1200, tuple(BASELINES)),
+    "full": Budget("full", "standard", 200, 6000, 100, 50, 10, 6000, tuple(BASELINES)),
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the device allows. None: no limit."""
+
+    latency_ms: float | None = None
+    bytes: int | None = None  # weights as stored in int8
+    memory_bytes: int | None = None  # weights and the widest activations of one inference, estimated
+
+
+@dataclass
+class Run:
+    """What every step needs to know, and where the files are."""
+
+    folder: Path
+    source: Source
+    budget: Budget
+    seed: int
+    workers: Workers
+    device: str | None = None
+    asked: Limits = field(default_factory=Limits)
+    advance: Callable[[float], None] = lambda units: None
+    say: Callable[[str], None] = print
+
+    @property
+    def space(self) -> MobileConformerSpace:
+        """The space that is searched."""
+        return MobileConformerSpace("laptop", output_reduction=self.source.output_reduction)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How every network is trained from scratch: found, hand-designed and random ones alike."""
+        return Recipe(steps=self.budget.scratch_steps, seed=self.seed)
+
+    def sizes(self) -> dict[str, int]:
+        """Input bands and labels of the networks."""
+        return {"input_dim": 80, "vocab_size": open_speech(self.source).tokenizer.vocab_size}
+
+    def file(self, name: str) -> Path:
+        """A result's place."""
+        return self.folder / name
+
+
+# Step 1: metrics ------------------------------------------------------------------------------------------------------
+def choose_limits(run: Run, measured: Profile) -> Limits:
+    """What counts, and the limits: those asked for, else a share of the large hand-designed Conformer's."""
+    latency, size = run.asked.latency_ms, run.asked.bytes
+    if latency is None:
+        latency = dict(zip(measured.archs, measured.latencies))[reference(run.source)] / FASTER
+    if size is None:
+        size = 4 * counts(reference(run.source), **run.sizes()).parameters // SMALLER
+    return Limits(float(latency), int(size), run.asked.memory_bytes)
+
+
+def reference(source: Source) -> Architecture:
+    """The large hand-designed Conformer."""
+    return conformer(144, 8)
+
+
+# Step 2: space --------------------------------------------------------------------------------------------------------
+def describe_space(run: Run) -> dict[str, Any]:
+    """How many architectures there are to choose from."""
+    space = run.space
+    return {"preset": "laptop", "cardinality": space.cardinality(), "output_reduction": run.source.output_reduction}
+
+
+# Step 3: profile ------------------------------------------------------------------------------------------------------
+def measure_device(run: Run) -> Profile:
+    """Measure random architectures, and the reference, on this machine: profile.json."""
+    place = run.file("profile.json")
+    if place.exists():
+        return Profile.from_json(place.read_text(encoding="utf-8"))
+    rng, space = random.Random(f"profile {run.seed}"), run.space
+    archs = [reference(run.source), space.largest(), space.smallest()]
+    archs += [space.sample(rng) for _ in range(run.budget.profile)]
+    found = profile(archs, **run.sizes(), partial=run.file("profile.part"), progress=False)
+    place.write_text(found.to_json(), encoding="utf-8")
+    return found
+
+
+def fit_predictor(run: Run, measured: Profile) -> LatencyPredictor:
+    """A predictor of latency from what was measured, for the architectures that were not."""
+    space = run.space
+    rows = [row for row in measured.rows if row.arch in space]
+    if not rows:
+        raise BadInput("the profile holds no architecture of this space; make one with `speechnas profile`")
+    predictor = LatencyPredictor(kind="corrected", space=space)
+    return predictor.fit([row.arch for row in rows], [row.latency_ms for row in rows])
+
+
+# Steps 4 and 5: supernet, trained by the sandwich rule ------------------------------------------------------------------
+def start_supernet(run: Run) -> Future:
+    """Train the weights that all architectures share, in a worker: supernet.pt."""
+    recipe = Recipe(steps=run.budget.supernet_steps, seed=run.seed)
+    return run.workers.submit(train_supernet, run.source, "laptop", recipe, Sandwich(seed=run.seed), str(run.folder))
+
+
+# Step 6: search -------------------------------------------------------------------------------------------------------
+def within(run: Run, limits: Limits, predictor: LatencyPredictor) -> Callable[[Architecture], bool]:
+    """The constraint: does an architecture keep the limits? Asked before anything is evaluated."""
+    sizes = run.sizes()
+
+    def allowed(arch: Architecture) -> bool:
+        if limits.bytes is not None and int8_bytes(arch, sizes) > limits.bytes:
+            return False
+        if limits.memory_bytes is not None and memory_estimate(arch, sizes) > limits.memory_bytes:
+            return False
+        return limits.latency_ms is None or float(predictor.predict([arch])[0]) <= limits.latency_ms
+
+    return allowed
+
+
+def fastest(run: Run, limits: Limits, predictor: LatencyPredictor, allowed: Callable) -> None:
+    """Refuse limits that no architecture keeps, and say what is possible."""
+    space, rng = run.space, random.Random(f"limits {run.seed}")
+    tried = [space.smallest(), *(space.sample(rng) for _ in range(300))]
+    if any(allowed(arch) for arch in tried):
+        return
+    quick, small = min(predictor.predict(tried)), min(int8_bytes(arch, run.sizes()) for arch in tried)
+    raise BadInput(
+        f"no architecture keeps the limits ({describe_limits(limits)}): the fastest possible takes about "
+        f"{quick:.2f} ms, the smallest {small:,} bytes; raise --max-latency, --max-bytes or --max-memory"
+    )
+
+
+def describe_limits(limits: Limits) -> str:
+    """The limits in a few words."""
+    parts = [f"{limits.latency_ms:.2f} ms" if limits.latency_ms is not None else "",
+             f"{limits.bytes:,} bytes" if limits.bytes is not None else "",
+             f"{limits.memory_bytes:,} bytes of memory" if limits.memory_bytes is not None else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def int8_bytes(arch: Architecture, sizes: dict[str, int]) -> int:
+    """Weights as stored in int8, estimated: matrices take a byte a weight; biases, norms, filters and scales more."""
+    return round(INT8_BYTES * counts(arch, **sizes).parameters)
+
+
+def memory_estimate(arch: Architecture, sizes: dict[str, int]) -> int:
+    """Float32 weights and the widest layer of a two-second utterance: an estimate, not a measurement."""
+    frames = math.ceil(200 / arch.stem)
+    widest = max(stage.width * max([3.0] + [b.expansion for b in stage.blocks]) for stage in arch.stages)
+    heads = max((b.heads for stage in arch.stages for b in stage.blocks), default=0)
+    return int(4 * (counts(arch, **sizes).parameters + 2 * frames * widest + heads * frames * frames))
+
+
+def evolve(run: Run, supernet: str, limits: Limits, predictor: LatencyPredictor) -> SearchResult:
+    """Evolution under the limits; what an architecture is worth is asked of the shared weights: journal.jsonl."""
+    budget, sizes = run.budget, run.sizes()
+    strategy = RegularizedEvolution(population=budget.population, children=budget.population)
+
+    def evaluate_many(trials: Sequence[Trial]) -> list[tuple[float, ...]]:
+        archs = [trial.arch.to_json() for trial in trials]
+        halves = [archs[0::2], archs[1::2]]
+        jobs = [run.workers.submit(score_paths, run.source, "laptop", supernet, half) for half in halves if half]
+        losses: list[float] = [0.0] * len(archs)
+        for start, found in enumerate(run.workers.gather(jobs, run.advance)):
+            losses[start::2] = found
+        latencies = predictor.predict([trial.arch for trial in trials])
+        for trial, loss, latency in zip(trials, losses, latencies):
+            trial.parts = {"loss": loss, "latency_ms": float(latency)}
+        return [(score(loss, trial.arch, sizes),) for loss, trial in zip(losses, trials)]
+
+    settings = {"corpus": run.source.corpus, "budget": budget.name, "limits": asdict(limits)}
+    return search(
+        run.space, strategy, None, budget.population * budget.generations, within(run, limits, predictor),
+        run.file("journal.jsonl"), run.seed, evaluate_many=evaluate_many, settings=settings,
+    )
+
+
+def score(loss: float, arch: Architecture, sizes: dict[str, int]) -> float:
+    """What evolution minimises: the log of the path's loss, corrected for what short training under-rates.
+
+    Large paths are further from their best when the supernet stops; the correction's weight was fitted on
+    architectures trained from scratch (`speechnas reproduce fidelity`).
+    """
+    return math.log(loss) - PRIOR * math.log(counts(arch, **sizes).parameters)
+
+
+# Step 7: symmetry -----------------------------------------------------------------------------------------------------
+def shortlist(run: Run, found: SearchResult) -> list[Trial]:
+    """The best different architectures: those that compute the same family of functions count once."""
+    space, chosen = run.space, {}
+    for trial in sorted(found.finished, key=lambda trial: (trial.values, trial.number)):
+        chosen.setdefault(space.canonical(trial.arch), trial)
+        if len(chosen) == run.budget.finalists:
+            break
+    return list(chosen.values())
+
+
+# Step 8: scratch training ---------------------------------------------------------------------------------------------
+def train_model(run: Run, name: str, arch: str) -> Future:
+    """Train one network from scratch in a worker: models/NAME/result.json and weights.pt."""
+    return run.workers.submit(train_alone, run.source, arch, run.recipe, str(run.file("models") / name))
+
+
+def random_peer(run: Run, winner_latency: float, allowed: Callable, predictor: LatencyPredictor) -> Architecture:
+    """A random architecture about as fast as the fastest limit allows: what no search would have found."""
+    rng, space = random.Random(f"random {run.seed}"), run.space
+    many = [arch for arch in (space.sample(rng) for _ in range(500)) if allowed(arch)]
+    if not many:
+        return space.canonical(space.smallest())
+    latencies = predictor.predict(many)
+    near = [arch for arch, ms in zip(many, latencies) if abs(ms - winner_latency) <= 0.1 * winner_latency]
+    return space.canonical(near[0] if near else min(zip(many, latencies), key=lambda p: abs(p[1] - winner_latency))[0])
+
+
+def choose_winner(results: dict[str, dict[str, Any]]) -> str:
+    """The finalist with the fewest errors on the validation speech for architectures. The test set is not asked."""
+    return min(results, key=lambda name: (results[name]["valid"]["wer"], results[name]["valid"]["loss"], name))

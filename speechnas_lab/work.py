@@ -1,0 +1,196 @@
+"""What a worker process does in a search: train one network, score architectures with the supernet.
+
+Each function takes plain values, so that it can be sent to another process, and gives the same answer in whichever
+process and order it runs. What a process has opened once (speech, supernet) it keeps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .jobs import tick
+from .models.baselines import baseline
+from .models.network import Recogniser, build
+from .oneshot.sampling import Sandwich
+from .oneshot.supernet import Supernet
+from .space import Architecture, MobileConformerSpace
+from .speech import Corpus, Examples, flat_start_labels, load_corpus, make_tokenizer, prepare, tokenizer_from_json
+from .training.batches import Batch, collate, in_length_order
+from .training.evaluation import Heard, evaluate
+from .training.loop import Recipe, train
+from .training.losses import ctc_loss, mean_of_finite
+
+# What one training step costs against one of the reference network of `estimate` (measured on two cores).
+COSTS = {"conformer-large": 5.5, "conformer-small": 1.0, "quartznet": 1.6, "jasper": 1.2, "lstm": 0.9,
+         "supernet": 4.2, "path": 2.0}
+VALIDATION = 200  # utterances that score an architecture in the supernet: 0.1 s a path
+
+
+def cost(name: str) -> float:
+    """Cost of a step of a hand-designed network, of the supernet, of scoring a path; an architecture costs 0.9."""
+    return COSTS.get(name, 0.9)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which speech, read how: enough for any process to open the same examples."""
+
+    corpus: str
+    data: str | None
+    size: str
+    tokenizer: str = ""  # JSON; empty: chosen by the corpus
+    output_reduction: int = 8
+    seed: int = 0  # of a manifest's split by speaker
+
+
+@dataclass
+class Speech:
+    """A corpus made ready for training."""
+
+    corpus: Corpus
+    tokenizer: Any
+    examples: dict[str, Examples]
+    frame_labels: int  # classes of the auxiliary frame loss
+
+
+@lru_cache(maxsize=2)
+def open_speech(source: Source, progress: bool = False) -> Speech:
+    """The examples of every split. A corpus without frame labels gets a flat start: its tokens in equal shares."""
+    corpus = load_corpus(source.corpus, data=source.data, seed=source.seed, size=source.size)
+    tokenizer = tokenizer_from_json(source.tokenizer) if source.tokenizer else choose_tokenizer(corpus)
+    examples = prepare(corpus, tokenizer, source.output_reduction, progress=progress)
+    if corpus.label_names:
+        return Speech(corpus, tokenizer, examples, len(corpus.label_names))
+    flat = {split: replace(some, labels=flat_labels(some)) for split, some in examples.items()}
+    return Speech(corpus, tokenizer, flat, tokenizer.vocab_size)
+
+
+def flat_labels(examples: Examples) -> list[torch.Tensor]:
+    """Frame labels of a flat start for each utterance."""
+    pairs = zip(examples.tokens, examples.features)
+    return [flat_start_labels(tokens, len(f), energy=f.float().mean(1)) for tokens, f in pairs]
+
+
+def choose_tokenizer(corpus: Corpus) -> Any:
+    """Whole words where training has heard them all and they are few, else word pieces."""
+    words = {word for u in corpus.split("train") for word in u.text.split()}
+    asked = {word for split in ("valid_weights", "valid") for u in corpus.split(split) for word in u.text.split()}
+    kind = "word" if asked <= words and len(words) <= 500 else "piece"
+    return make_tokenizer(kind, [u.text for u in corpus.split("train")])
+
+
+def fresh(name: str, speech: Speech, seed: int) -> Recogniser:
+    """A network with fresh weights: `name` is a hand-designed network's, or the JSON of an architecture."""
+    torch.manual_seed(seed)
+    sizes = {"input_dim": speech.examples["train"].features[0].shape[1], "vocab_size": speech.tokenizer.vocab_size}
+    return build(Architecture.from_json(name), **sizes) if name.startswith("{") else baseline(name, **sizes)
+
+
+def train_alone(source: Source, name: str, recipe: Recipe, folder: str, tests: bool = True) -> dict[str, Any]:
+    """Train one network from scratch; return what it hears. Finished work in `folder` is not done again."""
+    place = Path(folder)
+    done = place / "result.json"
+    if done.exists():
+        tick(recipe.steps * cost(name))
+        return json.loads(done.read_text(encoding="utf-8"))
+    speech = open_speech(source)
+    network = fresh(name, speech, recipe.seed)
+    losses = train(network, speech.examples["train"], recipe, speech.frame_labels,
+                   checkpoint=place / "checkpoint.pt", tick=lambda *_: tick(cost(name)))
+    result: dict[str, Any] = {"name": name, "source": asdict(source), "seed": recipe.seed, "recipe": asdict(recipe),
+                              "loss": [round(parts["ctc"], 4) for parts in losses[:: max(1, len(losses) // 100)]],
+                              "parameters": sum(p.numel() for p in network.parameters())}
+    for split in ("valid", "test") if tests else ("valid",):
+        heard = evaluate(network, speech.examples[split], speech.tokenizer)
+        result[split] = told(heard)
+    torch.save(network.state_dict(), place / "weights.part")
+    os.replace(place / "weights.part", place / "weights.pt")
+    write_json(done, result)
+    (place / "checkpoint.pt").unlink(missing_ok=True)
+    return result
+
+
+def told(heard: Heard) -> dict[str, Any]:
+    """A `Heard` as plain values: error rate with interval, loss, and each hypothesis for paired comparisons."""
+    interval = heard.interval()
+    return {"wer": interval.value, "low": interval.low, "high": interval.high, "unit": interval.unit,
+            "loss": heard.loss, "hypotheses": heard.hypotheses}
+
+
+def trained(source: Source, name: str, folder: str | Path) -> Recogniser:
+    """The network that `train_alone` left in `folder`, ready to listen."""
+    network = fresh(name, open_speech(source), 0)
+    network.load_state_dict(torch.load(Path(folder) / "weights.pt", weights_only=True))
+    return network.eval()
+
+
+def train_supernet(source: Source, preset: str, recipe: Recipe, rule: Sandwich, folder: str) -> str:
+    """Train the supernet by the sandwich rule; return the file of its weights."""
+    done = Path(folder) / "supernet.pt"
+    if not done.exists():
+        speech = open_speech(source)
+        torch.manual_seed(recipe.seed)
+        supernet = fresh_supernet(source, preset)
+        train(supernet, speech.examples["train"], recipe, speech.frame_labels, rule,
+              checkpoint=Path(folder) / "supernet-checkpoint.pt", tick=lambda *_: tick(cost("supernet")))
+        torch.save(supernet.state_dict(), done.with_suffix(".part"))
+        os.replace(done.with_suffix(".part"), done)
+        (Path(folder) / "supernet-checkpoint.pt").unlink(missing_ok=True)
+    else:
+        tick(recipe.steps * cost("supernet"))
+    return str(done)
+
+
+def fresh_supernet(source: Source, preset: str) -> Supernet:
+    """A supernet of the preset's space for this speech."""
+    speech = open_speech(source)
+    bands = speech.examples["train"].features[0].shape[1]
+    space = MobileConformerSpace(preset, output_reduction=source.output_reduction)
+    return Supernet(space, input_dim=bands, vocab_size=speech.tokenizer.vocab_size)
+
+
+@lru_cache(maxsize=1)
+def open_supernet(source: Source, preset: str, path: str) -> tuple[Supernet, list[Batch], list[Batch]]:
+    """The trained supernet, batches to calibrate its statistics, and batches to score it."""
+    supernet = fresh_supernet(source, preset)
+    supernet.load_state_dict(torch.load(path, weights_only=True))
+    examples = open_speech(source).examples
+    return supernet.eval(), some_batches(examples["train"], 64, 32), some_batches(examples["valid"], VALIDATION, 50)
+
+
+def some_batches(examples: Examples, count: int, size: int) -> list[Batch]:
+    """`count` utterances that can be spelt, the same each time, in batches of like length."""
+    rows = list(range(len(examples)))
+    random.Random(0).shuffle(rows)
+    some = examples.subset(sorted(rows[:count]))
+    return [collate(some, rows) for rows in in_length_order(some, size)]
+
+
+@torch.no_grad()
+def score_paths(source: Source, preset: str, path: str, archs: list[str]) -> list[float]:
+    """For each architecture, the mean CTC loss of its path on the validation speech for architectures."""
+    supernet, calibration, batches = open_supernet(source, preset, path)
+    scores = []
+    for arch in archs:
+        supernet.activate(Architecture.from_json(arch))
+        supernet.calibrate(calibration)
+        losses = [ctc_loss(*supernet(b.features, b.lengths), b) for b in batches]
+        scores.append(mean_of_finite(torch.cat(losses)))
+        tick(cost("path"))
+    return scores
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write beside, then put in place: a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(path.suffix + ".part")
+    part.write_text(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(part, path)
