@@ -13,9 +13,10 @@ from .models.network import build
 from .space import Architecture, Block, Stage
 from .steps import Budget
 from .training.batches import Batch
-from .training.loop import Recipe, one_pass
+from .training.loop import one_pass
 from .training.losses import FrameHead
 from .training.optimizer import AdamW
+from .training.recipe import Recipe
 from .work import cost
 
 # Seconds on two cores besides training and scoring: corpus, profile, export, measuring, starting processes.
@@ -41,11 +42,11 @@ def seconds_per_unit(frames: int = 175, batch: int = 16, steps: int = 9) -> floa
     one = torch.ones(batch, dtype=torch.int64)
     made = Batch(torch.randn(batch, frames, 80), frames * one, one[:, None].expand(-1, 5) * torch.arange(1, 6), 5 * one,
                  torch.zeros(batch, frames, dtype=torch.int64), [""] * batch)
-    backward, taken = one_pass(Recipe()), []
+    recipe, taken = Recipe(flat_start=0.0), []
     for step in range(steps):
         start = time.perf_counter()
         optimizer.zero_grad()
-        backward(network, head, made, step)
+        one_pass(network, head, made, recipe, step)
         optimizer.clip(1.0)
         optimizer.step()
         taken.append(time.perf_counter() - start)

@@ -146,7 +146,7 @@ def fit_predictor(run: Run, measured: Profile) -> LatencyPredictor:
 def start_supernet(run: Run) -> Future:
     """Train the weights that all architectures share, in a worker: supernet.pt."""
     recipe = Recipe(steps=run.budget.supernet_steps, seed=run.seed)
-    return run.workers.submit(train_supernet, run.source, "laptop", recipe, Sandwich(seed=run.seed), str(run.folder))
+    return run.workers.submit(train_supernet, run.source, "laptop", recipe, Sandwich(), str(run.folder))
 
 
 # Step 6: search -------------------------------------------------------------------------------------------------------

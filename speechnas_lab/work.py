@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from .models.network import Recogniser, build
 from .oneshot.sampling import Sandwich
 from .oneshot.supernet import Supernet
 from .space import Architecture, MobileConformerSpace
-from .speech import Corpus, Examples, flat_start_labels, load_corpus, make_tokenizer, prepare, tokenizer_from_json
+from .speech import Corpus, Examples, load_corpus, make_tokenizer, prepare, tokenizer_from_json
 from .training.batches import Batch, collate, in_length_order
 from .training.evaluation import Heard, evaluate
-from .training.loop import Recipe, train
+from .training.loop import train
 from .training.losses import ctc_loss, mean_of_finite
+from .training.recipe import Recipe
 
 # What one training step costs against one of the reference network of `estimate` (measured on two cores).
 COSTS = {"conformer-large": 5.5, "conformer-small": 1.0, "quartznet": 1.6, "jasper": 1.2, "lstm": 0.9,
@@ -58,25 +59,16 @@ class Speech:
     corpus: Corpus
     tokenizer: Any
     examples: dict[str, Examples]
-    frame_labels: int  # classes of the auxiliary frame loss
+    frame_labels: int  # classes of the auxiliary frame loss, 0 where the corpus marks no phonemes
 
 
 @lru_cache(maxsize=2)
 def open_speech(source: Source, progress: bool = False) -> Speech:
-    """The examples of every split. A corpus without frame labels gets a flat start: its tokens in equal shares."""
+    """The examples of every split."""
     corpus = load_corpus(source.corpus, data=source.data, seed=source.seed, size=source.size)
     tokenizer = tokenizer_from_json(source.tokenizer) if source.tokenizer else choose_tokenizer(corpus)
     examples = prepare(corpus, tokenizer, source.output_reduction, progress=progress)
-    if corpus.label_names:
-        return Speech(corpus, tokenizer, examples, len(corpus.label_names))
-    flat = {split: replace(some, labels=flat_labels(some)) for split, some in examples.items()}
-    return Speech(corpus, tokenizer, flat, tokenizer.vocab_size)
-
-
-def flat_labels(examples: Examples) -> list[torch.Tensor]:
-    """Frame labels of a flat start for each utterance."""
-    pairs = zip(examples.tokens, examples.features)
-    return [flat_start_labels(tokens, len(f), energy=f.float().mean(1)) for tokens, f in pairs]
+    return Speech(corpus, tokenizer, examples, len(corpus.label_names))
 
 
 def choose_tokenizer(corpus: Corpus) -> Any:

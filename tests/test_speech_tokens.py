@@ -152,24 +152,26 @@ def test_greedy_decoding_collapses_paths():
     assert greedy_decode(one_hot, torch.tensor([2])) == [[1]]
 
 
+def flat(tokens: list[int], frames: int) -> list[int]:
+    batch = torch.tensor([tokens], dtype=torch.int64)
+    return flat_start_labels(batch, torch.tensor([len(tokens)]), torch.tensor([frames]), frames)[0].tolist()
+
+
 def test_flat_labels_by_hand():
-    assert flat_start_labels([7, 8, 9], 6).tolist() == [7, 7, 8, 8, 9, 9]
-    assert flat_start_labels([7, 8], 5).tolist() == [7, 7, 7, 8, 8]
-    assert flat_start_labels([7, 8, 9], 2).tolist() == [7, 8]
-    assert flat_start_labels([], 3).tolist() == [0, 0, 0] and flat_start_labels([4], 0).tolist() == []
-    energy = torch.tensor([-9.0, -9.0, 0.0, -8.0, -1.0, 0.0, -9.0])
-    assert flat_start_labels(torch.tensor([7, 8]), 7, energy).tolist() == [0, 0, 7, 7, 8, 8, 0]
-    assert flat_start_labels([7, 8], 4, torch.zeros(4)).tolist() == [7, 7, 8, 8]
-    assert flat_start_labels([7], 3).dtype == torch.int64
-    with pytest.raises(ValueError, match="2 frames, expected 3"):
-        flat_start_labels([7], 3, torch.zeros(2))
+    assert flat([7, 8, 9], 6) == [7, 7, 8, 8, 9, 9]
+    assert flat([7, 8], 5) == [7, 7, 7, 8, 8]
+    assert flat([7, 8, 9], 2) == [7, 8]
+    assert flat([], 3) == [-1, -1, -1]
+    tokens, frames = torch.tensor([[7, 8, 0], [4, 5, 6]]), torch.tensor([4, 3])
+    labels = flat_start_labels(tokens, torch.tensor([2, 3]), frames, 5)
+    assert labels.tolist() == [[7, 7, 8, 8, -1], [4, 5, 6, -1, -1]] and labels.dtype == torch.int64
 
 
 def test_flat_labels_share_frames_equally():
     rng = random.Random(1)
     for _ in range(200):
         tokens, frames = list(range(1, rng.randint(2, 12))), rng.randint(12, 90)
-        labels = flat_start_labels(tokens, frames).tolist()
+        labels = flat(tokens, frames)
         runs = [(k, len(list(g))) for k, g in itertools.groupby(labels)]
         assert [k for k, _ in runs] == tokens
         assert max(n for _, n in runs) - min(n for _, n in runs) <= 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,20 +12,16 @@ from torch import Tensor
 from ..space import Architecture
 from ..training.batches import Batch
 from ..training.losses import FrameHead, recognition_loss
+from ..training.recipe import Recipe
 from .supernet import Supernet
 
 
-def one_path(aux_weight: float, seed: int) -> Callable:
+def one_path(supernet: Supernet, head: FrameHead | None, batch: Batch, recipe: Recipe, step: int) -> dict[str, float]:
     """A training step through one uniformly sampled path (SPOS, Guo et al., 2020)."""
-
-    def backward(supernet: Supernet, head: FrameHead | None, batch: Batch, step: int) -> dict[str, float]:
-        rng = random.Random(f"{seed}/{step}")
-        supernet.activate(supernet.space.sample(rng))
-        loss, parts, _, _ = recognition_loss(supernet, head, batch, aux_weight)
-        loss.backward()
-        return parts
-
-    return backward
+    supernet.activate(supernet.space.sample(random.Random(f"{recipe.seed}/{step}")))
+    loss, parts, _, _ = recognition_loss(supernet, head, batch, recipe, step)
+    loss.backward()
+    return parts
 
 
 @dataclass(frozen=True)
@@ -37,29 +32,29 @@ class Sandwich:
     loss = L(largest) + sum over the others of [(1 - distil) L(other) + distil KL(largest || other)]
     """
 
-    aux_weight: float = 1.0
     distil: float = 0.5
     randoms: int = 2
     smallest: bool = True
-    seed: int = 0
     largest_only: int = 0  # first steps that train the largest alone: a teacher worth listening to
 
-    def students(self, supernet: Supernet, step: int) -> list[Architecture]:
+    def students(self, supernet: Supernet, seed: int, step: int) -> list[Architecture]:
         """The architectures that step number `step` trains beside the largest."""
         if step < self.largest_only:
             return []
-        rng = random.Random(f"{self.seed}/{step}")
+        rng = random.Random(f"{seed}/{step}")
         small = [supernet.space.smallest()] if self.smallest else []
         return small + [supernet.space.sample(rng) for _ in range(self.randoms)]
 
-    def __call__(self, supernet: Supernet, head: FrameHead | None, batch: Batch, step: int) -> dict[str, float]:
+    def __call__(
+        self, supernet: Supernet, head: FrameHead | None, batch: Batch, recipe: Recipe, step: int
+    ) -> dict[str, float]:
         supernet.activate(supernet.space.largest())
-        loss, parts, teacher, lengths = recognition_loss(supernet, head, batch, self.aux_weight)
+        loss, parts, teacher, lengths = recognition_loss(supernet, head, batch, recipe, step)
         loss.backward()
         teacher = teacher.detach()  # the students learn from the teacher, never the teacher from them
-        for number, arch in enumerate(self.students(supernet, step)):
+        for number, arch in enumerate(self.students(supernet, recipe.seed, step)):
             supernet.activate(arch)
-            own, own_parts, logits, _ = recognition_loss(supernet, head, batch, self.aux_weight)
+            own, own_parts, logits, _ = recognition_loss(supernet, head, batch, recipe, step)
             taught = distillation(logits, teacher, lengths)
             ((1 - self.distil) * own + self.distil * taught).backward()
             parts |= {f"student{number}.ctc": own_parts["ctc"], f"student{number}.distil": taught.item()}

@@ -5,7 +5,7 @@ from .._lazy import exports
 __getattr__, __dir__, __all__ = exports(
     __name__,
     {
-        "Recipe": ".loop",
+        "Recipe": ".recipe",
         "train": ".loop",
         "TrainingFailed": ".loop",
         "evaluate": ".evaluation",

@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,39 +19,16 @@ from ..speech.augment import warp_mels
 from .batches import Batch, BatchPlan, collate
 from .losses import FrameHead, recognition_loss
 from .optimizer import AdamW
+from .recipe import Recipe
 
 if TYPE_CHECKING:
     from ..speech import Examples
 
-Backward = Callable[[Recogniser, FrameHead | None, Batch, int], dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained. Each value was measured on HomeCommands (see benchmarks in README)."""
-
-    steps: int = 2000
-    batch: int = 16  # 16 beats 32 at equal time for networks under 1 M parameters
-    rate: float = 6e-3  # peak learning rate of AdamW; 3e-3 leaves 20.2% WER where 6e-3 leaves 11.3%
-    beta2: float = 0.98
-    weight_decay: float = 0.01
-    warmup: float = 0.1  # share of the steps
-    clip: float = 1.0
-    aux_weight: float = 1.0  # frame loss; without it equal networks end between 6 and 38% WER by luck
-    warp: bool = True  # vocal-tract-length warping: 14.6 to 11.3% WER on unseen voices
-    seed: int = 0
+Backward = Callable[[Recogniser, FrameHead | None, Batch, Recipe, int], dict[str, float]]
 
 
 class TrainingFailed(RuntimeError):
     """Training met a loss that is not a number; the message names the step and the utterances."""
-
-
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then half a cosine down to zero (Loshchilov and Hutter, 2017)."""
-    warm = max(1, round(recipe.steps * recipe.warmup))
-    if step < warm:
-        return recipe.rate * (step + 1) / warm
-    return recipe.rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, recipe.steps - warm)))
 
 
 def train(
@@ -66,17 +43,17 @@ def train(
 ) -> list[dict[str, float]]:
     """Train `network` in place; return the parts of the loss at each step.
 
-    `frame_labels` is the number of frame classes (0: no frame loss). `backward(network, frame_head, batch, step)`
+    `frame_labels` is the number of frame classes (0: no frame loss). `backward(network, frame_head, batch, recipe, step)`
     computes the loss, calls its backward and returns its parts; the default does so for one network, the supernet
     brings its own. With `checkpoint`, the run is saved there every `save_every` seconds and goes on from there.
     `tick(step, parts)` is called after each step. Raises TrainingFailed at a loss that is not finite.
     """
     torch.manual_seed(recipe.seed)
-    head = FrameHead(tap_width(network), frame_labels) if frame_labels and recipe.aux_weight else None
+    head = FrameHead(tap_width(network), frame_labels) if frame_labels and recipe.frame_weight else None
     both = nn.ModuleDict({"network": network} | ({"frame_head": head} if head else {}))
     optimizer = AdamW(both.parameters(), recipe.rate, (0.9, recipe.beta2), recipe.weight_decay)
     plan = BatchPlan(examples, recipe.batch, recipe.seed)
-    backward = backward or one_pass(recipe)
+    backward = backward or one_pass
     history = resume(checkpoint, both, optimizer, recipe)
     network.train()
     saved = time.monotonic()
@@ -85,9 +62,9 @@ def train(
         if recipe.warp:
             batch.features = warp_mels(batch.features, random.Random(f"{recipe.seed}/{step}"))
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, recipe)
+            group["lr"] = recipe.rate_at(step)
         optimizer.zero_grad()
-        parts = backward(network, head, batch, step)
+        parts = backward(network, head, batch, recipe, step)
         bad = [name for name, value in parts.items() if not math.isfinite(value)]
         norm = optimizer.clip(recipe.clip)
         if bad or not math.isfinite(norm):
@@ -107,15 +84,13 @@ def train(
     return history
 
 
-def one_pass(recipe: Recipe) -> Backward:
+def one_pass(
+    network: Recogniser, head: FrameHead | None, batch: Batch, recipe: Recipe, step: int
+) -> dict[str, float]:
     """The ordinary step: one pass through one network."""
-
-    def backward(network: Recogniser, head: FrameHead | None, batch: Batch, step: int) -> dict[str, float]:
-        loss, parts, _, _ = recognition_loss(network, head, batch, recipe.aux_weight)
-        loss.backward()
-        return parts
-
-    return backward
+    loss, parts, _, _ = recognition_loss(network, head, batch, recipe, step)
+    loss.backward()
+    return parts
 
 
 @torch.no_grad()

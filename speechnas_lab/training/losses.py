@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from ..models.layers import Linear
 from ..models.network import Recogniser
+from ..speech.alignment import flat_start_labels
 from .batches import Batch
+from .recipe import Recipe
 
 
 class FrameHead(nn.Module):
@@ -46,8 +48,18 @@ def frame_loss(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), batch.labels[:, middle].flatten(), ignore_index=-1)
 
 
+def flat_start_loss(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy against a flat start: each token is said in an equal share of the frames, in order.
+
+    CTC alone first learns to say nothing, and leaves that plateau when luck has it. A rough alignment, dropped later,
+    shows it the way: the flat start of Kaldi (Povey et al., 2011), used as a loss.
+    """
+    labels = flat_start_labels(batch.tokens, batch.token_lengths, lengths, logits.shape[1])
+    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-1)
+
+
 def recognition_loss(
-    network: Recogniser, frame_head: FrameHead | None, batch: Batch, aux_weight: float
+    network: Recogniser, frame_head: FrameHead | None, batch: Batch, recipe: Recipe, step: int
 ) -> tuple[Tensor, dict[str, float], Tensor, Tensor]:
     """The loss of one pass: (loss, its parts, logits (B, T', V), out_lengths (B,))."""
     states = network.states(batch.features, batch.lengths)
@@ -55,9 +67,11 @@ def recognition_loss(
     logits = network.head(x)
     loss = ctc_loss(logits, lengths, batch).mean()
     parts = {"ctc": loss.item()}
-    if frame_head is not None and batch.labels is not None and aux_weight:
+    if frame_head is not None and batch.labels is not None:
         tapped, tapped_lengths = states[network.tap]
         frame = frame_loss(frame_head(tapped), tapped_lengths, batch)
         parts["frame"] = frame.item()
-        loss = loss + aux_weight * frame
+        loss = loss + recipe.frame_weight * frame
+    if weight := recipe.flat_weight_at(step):
+        loss = loss + weight * flat_start_loss(logits, lengths, batch)
     return loss, parts, logits, lengths
