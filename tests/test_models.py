@@ -98,8 +98,8 @@ def test_gradients_of_every_part_against_finite_differences(norm: str, activatio
     stage = StageLayers(4, Stage(6, "conv", (Block(3, 2, 1.5), SKIP)), arch, None).double()
     wide = torch.randn(2, 9, 4, dtype=torch.float64, requires_grad=True)
     parts = {
-        "attention": (Attention(6, 2).double(), lambda part, x: part(x, mask)),
-        "convolution": (Convolution(6, 3, activation, norm).double(), lambda part, x: part(x, mask)),
+        "attention": (Attention(6, 2).double(), lambda part, x: part(x, mask) * mask),
+        "convolution": (Convolution(6, 3, activation, norm).double(), lambda part, x: part(x, mask) * mask),
         "feed-forward": (FeedForward(6, 9, activation).double(), lambda part, x: part(x)),
     }
     for name, (part, call) in parts.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import random
 import time
 from collections.abc import Callable
@@ -113,10 +114,13 @@ def save(path: Path, both: nn.ModuleDict, optimizer: torch.optim.Optimizer, reci
 
 
 def resume(path: Path | None, both: nn.ModuleDict, optimizer: torch.optim.Optimizer, recipe: Recipe) -> list:
-    """Load a checkpoint of the same recipe if there is one; return the history it brings."""
+    """Load a checkpoint of the same recipe if there is a whole one; return the history it brings."""
     if path is None or not path.exists():
         return []
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError):
+        return []  # cut off or foreign: train from the start
     if state["recipe"] != asdict(recipe):
         return []
     both.load_state_dict(state["weights"])
