@@ -64,6 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
                         "speechnas reproduce fidelity --out runs/fidelity")
     reproduce.add_argument("name", help="which figure; `list` shows all")
     reproduce.add_argument("--out", metavar="DIR", default="runs/reproduce")
+    reproduce.add_argument("--workers", type=whole, default=2, metavar="N", help="processes (default 2)")
     return parser
 
 

@@ -106,7 +106,7 @@ def reproduce(arguments: argparse.Namespace, argv: list[str]) -> None:
     """A figure of the README, made again."""
     from .reproduce import run
 
-    run(arguments.name, Path(arguments.out))
+    run(arguments.name, Path(arguments.out), arguments.workers)
 
 
 def read_architecture(path: Path):  # noqa: ANN201

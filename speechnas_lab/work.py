@@ -95,6 +95,7 @@ def train_alone(source: Source, name: str, recipe: Recipe, folder: str, tests: b
         return json.loads(done.read_text(encoding="utf-8"))
     speech = open_speech(source)
     network = fresh(name, speech, recipe.seed)
+    recipe = recipe.sized(sum(p.numel() for p in network.parameters()))
     losses = train(network, speech.examples["train"], recipe, speech.frame_labels,
                    checkpoint=place / "checkpoint.pt", tick=lambda *_: tick(cost(name)))
     result: dict[str, Any] = {"name": name, "source": asdict(source), "seed": recipe.seed, "recipe": asdict(recipe),

@@ -11,7 +11,7 @@ import torch
 from network_data import examples
 from scipy.stats import kendalltau
 
-from speechnas_lab.oneshot import Sandwich, Supernet, ceiling, distillation, fidelity, one_path
+from speechnas_lab.oneshot import Sandwich, Supernet, ceiling, distillation, fidelity, one_path, share
 from speechnas_lab.space import PRESETS, Architecture, MobileConformerSpace
 from speechnas_lab.training import Recipe, collate, train
 from speechnas_lab.training.losses import recognition_loss
@@ -69,14 +69,14 @@ def test_activation_makes_no_tensor_the_second_time(trained: Supernet) -> None:
     archs = some_archs()
     for arch in archs:
         trained.activate(arch)
-    views = {id(v) for m in trained.modules() for pair in getattr(m, "views", {}).values() for v in pair}
+    lenders = [p.lender for p in trained.parameters() if hasattr(p, "lender")]
+    views = [id(view) for lender in lenders for view in lender.lent.values()]
     for arch in archs:
         trained.activate(arch)
-    again = {id(v) for m in trained.modules() for pair in getattr(m, "views", {}).values() for v in pair}
-    assert views == again
-    weight = trained.net.head[1].weight
-    assert all(v.untyped_storage().data_ptr() == weight.untyped_storage().data_ptr()
-               for v, _ in trained.net.head[1].views.values())
+    assert views == [id(view) for lender in lenders for view in lender.lent.values()]
+    for lender in lenders:
+        home = lender.parameter.untyped_storage().data_ptr()
+        assert all(view.untyped_storage().data_ptr() == home for view in lender.lent.values())
 
 
 def test_gradients_reach_the_shared_weights_as_autograd_says() -> None:
@@ -87,24 +87,27 @@ def test_gradients_reach_the_shared_weights_as_autograd_says() -> None:
         arch = SMALL.sample(rng)
         supernet.activate(arch)
         alone = supernet.extract(arch)
-        for p in supernet.parameters():
-            p.grad, p.rows = None, 0
         recognition_loss(supernet, None, batch, Recipe(), 0)[0].backward()
+        found = supernet.gradients()
+        forget(supernet)
         recognition_loss(alone, None, batch, Recipe(), 0)[0].backward()
-        shared = dict(supernet.net.named_parameters())
-        for name, p in alone.named_parameters():
-            got, rows = shared[name].grad, p.shape[0]
-            assert shared[name].rows == rows
-            assert got.abs().sum().item() == pytest.approx(p.grad.abs().sum().item(), rel=1e-4, abs=1e-7), name
-        unused = set(shared) - {name for name, _ in alone.named_parameters()}
-        assert all(shared[name].grad is None or not shared[name].grad.any() for name in unused)
+        own = {f"net.{name}": p.grad for name, p in alone.named_parameters()}
+        assert found.keys() == own.keys()
+        for name, grad in own.items():
+            torch.testing.assert_close(share(found[name], grad.shape), grad, atol=1e-6, rtol=1e-4)
+            assert found[name].abs().sum().item() == pytest.approx(grad.abs().sum().item(), rel=1e-4, abs=1e-6)
 
 
 def gradients(supernet: Supernet, backward) -> dict[str, torch.Tensor]:
-    for p in supernet.parameters():
-        p.grad = None
+    forget(supernet)
     backward()
-    return {n: p.grad.clone() for n, p in supernet.named_parameters() if p.grad is not None}
+    return supernet.gradients()
+
+
+def forget(supernet: Supernet) -> None:
+    for p in supernet.parameters():
+        if hasattr(p, "lender"):
+            p.lender.forget()
 
 
 def test_sandwich_is_the_sum_of_its_passes_and_the_teacher_does_not_learn() -> None:

@@ -1,7 +1,7 @@
 """Layers of which a slice is in use: leading channels, centred kernels. A slice is a view; nothing is copied.
 
-A view in training is a leaf of autograd's graph. Its gradient is added to the same slice of the shared weight's gradient
-as soon as it is known, so that an optimiser sees ordinary parameters, and a path costs what its own size costs.
+A view in training is a leaf of autograd's graph with a gradient of its own size, and the optimiser updates just that
+slice. So a path costs what its own size costs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,43 @@ def share(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
     return weights[: shape[0]]
 
 
+class Lender:
+    """Lends slices of one parameter, as leaves of autograd's graph, and gathers their gradients."""
+
+    def __init__(self, parameter: nn.Parameter) -> None:
+        self.parameter = parameter
+        self.lent: dict[tuple[int, ...], Tensor] = {}  # shape -> view, made once
+
+    def lend(self, shape: tuple[int, ...]) -> Tensor:
+        """The slice of this shape."""
+        if shape not in self.lent:
+            self.lent[shape] = share(self.parameter.detach(), shape).requires_grad_()
+        return self.lent[shape]
+
+    def same(self, tensor: Tensor, leaf: Tensor) -> Tensor:
+        """The slice of `tensor`, shaped like the parameter, that `leaf` is of the parameter."""
+        return share(tensor, leaf.shape)
+
+    def gather(self) -> Tensor | None:
+        """The one slice that covers all that were used, with the sum of their gradients; None if none was used."""
+        used = [leaf for leaf in self.lent.values() if leaf.grad is not None]
+        if len(used) < 2:
+            return used[0] if used else None
+        whole = self.lend(tuple(map(max, *(leaf.shape for leaf in used))))
+        if whole.grad is None:
+            whole.grad = torch.zeros(whole.shape)
+        for leaf in used:
+            if leaf is not whole:
+                share(whole.grad, leaf.shape).add_(leaf.grad)
+                leaf.grad = None
+        return whole
+
+    def forget(self) -> None:
+        """Drop all gradients."""
+        for leaf in self.lent.values():
+            leaf.grad = None
+
+
 class Shared:
     """Mixed into a layer with `weight` and `bias`: `use` says which slices of them serve from now on."""
 
@@ -30,27 +67,14 @@ class Shared:
     bias: nn.Parameter
 
     def use(self, *shape: int) -> None:
-        """Serve with the leading slice of `weight` of this shape, and as much of `bias` as it has rows."""
-        views = self.__dict__.setdefault("views", {})  # shape -> (weight, bias); views, made once
-        if shape not in views:
-            views[shape] = _leaf(self.weight, shape), _leaf(self.bias, shape[:1])
-        self.__dict__["now"] = views[shape]
-
-
-def _leaf(weights: nn.Parameter, shape: tuple[int, ...]) -> Tensor:
-    """A view that collects its own gradient and passes it on to `weights.grad`; `weights.rows` rows are in use."""
-    leaf = share(weights.detach(), shape).requires_grad_()
-    weights.rows = 0
-
-    def pass_on(leaf: Tensor) -> None:
-        if weights.grad is None:
-            weights.grad = torch.zeros_like(weights)
-        share(weights.grad, shape).add_(leaf.grad)
-        weights.rows = max(weights.rows, shape[0])
-        leaf.grad = None
-
-    leaf.register_post_accumulate_grad_hook(pass_on)
-    return leaf
+        """Serve with the slice of `weight` of this shape, and as much of `bias` as it has rows."""
+        pairs = self.__dict__.setdefault("pairs", {})
+        if shape not in pairs:
+            for p in (self.weight, self.bias):
+                if not hasattr(p, "lender"):
+                    p.lender = Lender(p)
+            pairs[shape] = self.weight.lender.lend(shape), self.bias.lender.lend(shape[:1])
+        self.__dict__["now"] = pairs[shape]
 
 
 class ElasticLinear(Shared, Linear):

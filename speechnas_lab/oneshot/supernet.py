@@ -57,6 +57,16 @@ class Supernet(Recogniser):
         self.net.pool = arch.output_reduction // reduced
         return self
 
+    def gradients(self) -> dict[str, Tensor]:
+        """Summed gradients of all paths since the last `zero_grad`, each of its parameter's size; unused ones left out."""
+        found = {}
+        for name, p in self.named_parameters():
+            used = p.lender.gather() if hasattr(p, "lender") else None
+            if used is not None:
+                found[name] = torch.zeros_like(p)
+                p.lender.same(found[name], used).add_(used.grad)
+        return found
+
     def states(self, features: Tensor, lengths: Tensor) -> list[tuple[Tensor, Tensor]]:
         return self.net.states(features, lengths)
 

@@ -1,8 +1,8 @@
-"""AdamW that touches only the part of a weight that was used, so that a supernet's step costs what its path costs."""
+"""AdamW that updates only the part of a weight that was used, so that a supernet's step costs what its path costs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ from torch.optim.adamw import adamw
 class AdamW(torch.optim.Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019), no decay on biases and gains.
 
-    A parameter with an attribute `rows` is shared between networks: only its first `rows` rows took part since the last
-    `zero_grad`; they, their momentum and their decay are updated, the rest rests. Others are updated whole.
+    A parameter with a `lender` is shared between networks: only the slice that they used since the last `zero_grad` is
+    updated, with its momentum and its decay; the rest rests. Others are updated whole.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float], decay: float) -> None:
@@ -25,48 +25,54 @@ class AdamW(torch.optim.Optimizer):
         super().__init__([g for g in groups if g["params"]], {"lr": rate, "betas": betas, "eps": 1e-8})
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients; a shared parameter keeps its buffer, cleared where it was used."""
+        """Forget the gradients, those of slices too."""
+        super().zero_grad(set_to_none=True)
         for group in self.param_groups:
             for p in group["params"]:
-                if not hasattr(p, "rows"):
-                    p.grad = None
-                elif p.rows:
-                    p.grad[: p.rows].zero_()
-                    p.rows = 0
+                if hasattr(p, "lender"):
+                    p.lender.forget()
 
     def clip(self, limit: float) -> float:
         """Scale the gradients to a common norm of at most `limit` (Pascanu et al., 2013); return the norm before."""
-        grads = [grad for group in self.param_groups for _, grad in _used(group)]
+        grads = [used.grad for group in self.param_groups for _, used in _used(group)]
         norm = nn.utils.get_total_norm(grads)
-        torch._foreach_mul_(grads, torch.clamp(limit / (norm + 1e-6), max=1.0))
+        if not norm <= limit:
+            torch._foreach_mul_(grads, limit / (norm + 1e-6))
         return norm.item()
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """One update of everything that has a gradient."""
+        """One update of everything that has a gradient. Slices with gaps in memory go by a slower kernel."""
         for group in self.param_groups:
-            used = list(_used(group))
-            if not used:
-                continue
-            states = [self._state(p) for p, _ in used]
-            cut = [(grad, s["exp_avg"][: len(grad)], s["exp_avg_sq"][: len(grad)]) for (_, grad), s in zip(used, states)]
+            rows = [(used.detach(), used.grad, *self._state(p, used)) for p, used in _used(group)]
             beta1, beta2 = group["betas"]
-            adamw(
-                [p.data[: len(grad)] for p, grad in used],
-                *map(list, zip(*cut)), [], [s["step"] for s in states],
-                fused=True, amsgrad=False, maximize=False, beta1=beta1, beta2=beta2,
-                lr=group["lr"], weight_decay=group["weight_decay"], eps=group["eps"],
-            )
+            for fused in (True, False):
+                chosen = [row for row in rows if row[0].is_contiguous() == fused]
+                if not chosen:
+                    continue
+                weights, grads, steps, means, squares = map(list, zip(*chosen, strict=True))
+                adamw(
+                    weights, grads, means, squares, [], steps, fused=fused, foreach=not fused,
+                    amsgrad=False, maximize=False, beta1=beta1, beta2=beta2,
+                    lr=group["lr"], weight_decay=group["weight_decay"], eps=group["eps"],
+                )  # fmt: skip
 
-    def _state(self, p: nn.Parameter) -> dict[str, Tensor]:
+    def _state(self, p: nn.Parameter, used: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Steps so far, running mean of the gradient and of its square: of the slice in use."""
         state = self.state[p]
         if not state:
             state |= {"step": torch.zeros(()), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
-        return state
+        mean, square = state["exp_avg"], state["exp_avg_sq"]
+        if used is not p:
+            mean, square = p.lender.same(mean, used), p.lender.same(square, used)
+        return state["step"], mean, square
 
 
-def _used(group: dict) -> Iterator[tuple[nn.Parameter, Tensor]]:
-    """The parameters that took part, each with the rows of its gradient that are in use."""
+def _used(group: dict) -> list[tuple[nn.Parameter, Tensor]]:
+    """The parameters that took part, each with the part of it that did and has the gradient."""
+    found = []
     for p in group["params"]:
-        if p.grad is not None and getattr(p, "rows", True):
-            yield p, p.grad[: p.rows] if hasattr(p, "rows") else p.grad
+        used = p.lender.gather() if hasattr(p, "lender") else p
+        if used is not None and used.grad is not None:
+            found.append((p, used))
+    return found

@@ -1,0 +1,88 @@
+"""What a lesson shows: pictures that have words for those who cannot see them, and a menu that leaves a picture behind.
+
+    plt.style.use(STYLE)
+    fig, axis = plt.subplots()
+    show(fig, "What the picture says, in a sentence.")
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from IPython.display import display
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Choice = TypeVar("Choice")
+Bundle = dict[str, Any]  # MIME type -> content, richest and plainest form of the same thing
+
+# Okabe and Ito's colours, which colour-blind readers tell apart, on an opaque sheet: the same on light and dark pages.
+INK, SOFT, RULE, SHEET = "#1d2530", "#56616f", "#dfe2e6", "#fcfbf7"
+ORANGE, BLUE, GREEN, SKY, PINK = "#d55e00", "#0072b2", "#009e73", "#56b4e9", "#cc79a7"
+STYLE: dict[str, Any] = {
+    "figure.facecolor": SHEET, "axes.facecolor": SHEET, "savefig.facecolor": SHEET, "figure.figsize": (9, 3.2),
+    "figure.constrained_layout.use": True, "font.size": 11, "text.color": INK, "axes.labelcolor": SOFT,
+    "axes.edgecolor": RULE, "axes.titlelocation": "left", "axes.titlesize": 12, "axes.titleweight": "bold",
+    "axes.spines.top": False, "axes.spines.right": False, "xtick.color": SOFT, "ytick.color": SOFT,
+    "lines.linewidth": 2, "image.cmap": "cividis", "legend.frameon": False,
+}  # fmt: skip
+DPI = 120
+
+
+def bundle(picture: Figure | str, alt: str) -> Bundle:
+    """A matplotlib figure (which is closed) or an SVG drawing, as HTML with `alt`, as an image, and as plain text."""
+    if isinstance(picture, str):
+        kind, data, width = "image/svg+xml", picture.encode(), "100%"
+    else:
+        import matplotlib.pyplot as plt
+
+        file = io.BytesIO()
+        picture.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+        plt.close(picture)
+        kind, data, width = "image/png", file.getvalue(), f"{picture.get_figwidth() * 96:.0f}"
+    code = base64.b64encode(data).decode()
+    image = f'<img src="data:{kind};base64,{code}" alt="{escape(alt)}" width="{width}" style="max-width: 100%">'
+    return {"text/html": image, kind: picture if isinstance(picture, str) else code, "text/plain": alt}
+
+
+def show(picture: Figure | str, alt: str) -> None:
+    """Show a figure or an SVG drawing here; `alt` says in words what it shows."""
+    display(bundle(picture, alt), raw=True)
+
+
+def sound(wave: Any, rate: int = 16_000, autoplay: bool = False) -> Bundle:
+    """A player for samples (n,) in [-1, 1], as loud as they are."""
+    from IPython.display import Audio
+
+    player = Audio(wave, rate=rate, normalize=False, autoplay=autoplay)._repr_html_()
+    return {"text/html": player, "text/plain": f"A player with {len(wave) / rate:.1f} seconds of sound."}
+
+
+def menu(label: str, choices: Mapping[str, Choice], draw: Callable[[Choice], Sequence[Bundle]]) -> None:
+    """A drop-down list of `choices`; `draw` makes what is shown for one of them.
+
+    The first choice is drawn as ordinary output, so that it stays where menus do not work: on paper, on a web page, in
+    a file opened again. Without ipywidgets a line says what is missing.
+    """
+    try:
+        import ipywidgets
+    except ImportError:
+        print("The menu needs ipywidgets, which is not installed here: pip install ipywidgets. The first choice follows.")
+        box = None
+    else:
+        box = ipywidgets.Dropdown(options=list(choices), description=label, layout={"width": "min-content"})
+        display({**box._repr_mimebundle_(), "text/plain": f"{label} (a menu while the notebook runs)"}, raw=True)
+    first = next(iter(choices.values()))
+    handles = [display(part, raw=True, display_id=True) for part in draw(first)]
+    if box is not None:
+        box.observe(lambda change: _redraw(handles, draw(choices[change["new"]])), "value")
+
+
+def _redraw(handles: Sequence[Any], parts: Sequence[Bundle]) -> None:
+    for handle, part in zip(handles, parts, strict=True):
+        handle.update(part, raw=True)
