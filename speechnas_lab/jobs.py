@@ -31,7 +31,7 @@ def on_tick(listener: Callable[[float], None]) -> None:
 
 
 class Workers:
-    """A pool of `count` processes. Use as a context; leaving it by an exception stops the work at once."""
+    """A pool of `count` processes. Use as a context, or `close` it; leaving it by an exception stops the work at once."""
 
     def __init__(self, count: int = 2) -> None:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -42,6 +42,10 @@ class Workers:
 
     def __enter__(self) -> Workers:
         return self
+
+    def close(self) -> None:
+        """Let the processes finish what they do and end."""
+        self.__exit__(None)
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         children = list((self.pool._processes or {}).values()) if kind else []
@@ -76,5 +80,3 @@ class Workers:
                 return
             if advance:
                 advance(units)
-
-

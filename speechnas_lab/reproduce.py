@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import statistics
 import time
@@ -10,14 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from scipy.stats import spearmanr
 
 from .errors import BadInput
+from .hardware import LatencyPredictor, profile
 from .jobs import Workers
-from .models.baselines import BASELINES
-from .oneshot import Sandwich, ceiling, fidelity
+from .models import Recogniser, build
+from .oneshot import Sandwich, Supernet, ceiling, fidelity
+from .search import RegularizedEvolution, Trial, search
 from .space import Architecture, MobileConformerSpace, counts
+from .speech import paired_bootstrap
 from .steps import BUDGETS, REFERENCE
-from .training import Recipe
+from .training import Batch, BatchPlan, FrameHead, Recipe, collate
+from .training.loop import one_pass, tap_width
+from .training.optimizer import AdamW
 from .work import Source, open_speech, score_paths, train_alone, train_supernet, write_json
 
 STANDARD = BUDGETS["standard"]
@@ -73,11 +81,133 @@ def rank_fidelity(out: Path, count: int) -> dict[str, Any]:
             "wer": truth.tolist(), "path_loss": list(losses), "seconds": seconds}
 
 
-FIGURES: dict[str, Callable[[Path, int], dict[str, Any]]] = {"fidelity": rank_fidelity}
+def against_peers(out: Path, count: int) -> dict[str, Any]:
+    """The winner of a standard search and every hand-designed network, three seeds each, on the blind test set.
+
+    `out/search` is a standard search, made if it is missing; its networks are the first seed.
+    """
+    from .pipeline import Settings, run_search
+    from .steps import Limits
+
+    told = run_search(Settings("homecommands", None, "standard", 0, Limits()), out / "search", say=lambda line: None)
+    source = speech_source()
+    rows = {row["name"]: row for row in told["models"] if row["kind"] in ("found", "hand-designed", "random")}
+    names = {name: name if row["kind"] == "hand-designed" else row["arch"] for name, row in rows.items()}
+    jobs = {}
+    with Workers(count) as workers:
+        for seed in (1, 2):
+            for name in sorted(names, key=lambda name: name != REFERENCE):  # the longest first
+                recipe = Recipe(steps=STANDARD.scratch_steps, seed=seed)
+                jobs[name, seed] = workers.submit(train_alone, source, names[name], recipe, str(out / f"{name}-{seed}"))
+        workers.gather(list(jobs.values()))
+    first = {name: _result(out / "search" / "models" / name) for name in names}
+    runs = {name: [first[name], *(jobs[name, seed].result() for seed in (1, 2))] for name in names}
+    return {"winner": told["winner"], "models": {name: _over_seeds(rows[name], runs[name], runs[told["winner"]], source)
+                                                 for name in names}}
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+def _over_seeds(row: dict, runs: list[dict], winner: list[dict], source: Source) -> dict[str, Any]:
+    """Mean test error over seeds, and the winner's minus it: paired over seeds and, by bootstrap, over speakers."""
+    test = open_speech(source).examples["test"]
+    pooled = [[h for run in group for h in run["test"]["hypotheses"]] for group in (winner, runs)]
+    gap = paired_bootstrap(test.texts * len(runs), *pooled, test.speakers * len(runs), seed=0)
+    keys = ("kind", "parameters", "bytes_fp32", "bytes_int8", "rtf", "rtf_int8", "latency_ms", "wer_int8")
+    return {**{key: row[key] for key in keys}, "wer_by_seed": [run["test"]["wer"] for run in runs],
+            "wer": statistics.mean(run["test"]["wer"] for run in runs),
+            "winner_minus_this": {"value": gap.value, "low": gap.low, "high": gap.high, "unit": gap.unit}}
+
+
+def predictor_quality(out: Path, count: int) -> dict[str, Any]:
+    """Latency predicted for 50 architectures that it never saw, beside two measurements of the same 150."""
+    archs, space = random_archs(150, 7), MobileConformerSpace("laptop")
+    first, second = (profile(archs, progress=False).latencies for _ in range(2))
+    seen, fresh = archs[:100], archs[100:]
+    guess = LatencyPredictor("corrected", space=space).fit(seen, first[:100]).predict(fresh)
+    table = {"predictor": guess, "measured again": second[100:]}
+    return {name: {"within_10_percent": float(np.mean(np.abs(values / first[100:] - 1) <= 0.10)),
+                   "within_5_percent": float(np.mean(np.abs(values / first[100:] - 1) <= 0.05)),
+                   "spearman": float(spearmanr(values, first[100:]).statistic)} for name, values in table.items()}
+
+
+def step_costs(out: Path, count: int) -> dict[str, Any]:
+    """A path's training step in the supernet against the same architecture's alone, 16 architectures, taking turns."""
+    source, taken = speech_source(), []
+    speech = open_speech(source)
+    space, recipe, rng = MobileConformerSpace("laptop"), Recipe(flat_start=0.0), random.Random(0)
+    sizes = {"input_dim": 80, "vocab_size": speech.tokenizer.vocab_size}
+    torch.set_num_threads(1)
+    train = speech.examples["train"]
+    batch = collate(train, BatchPlan(train, 16, 0)(BatchPlan(train, 16, 0).per_epoch // 2))
+    shared = _Stepper(Supernet(space, **sizes).train(), speech.frame_labels, batch, recipe)
+    for _ in range(16):
+        arch = space.sample(rng)
+        alone = _Stepper(build(arch, **sizes), speech.frame_labels, batch, recipe)
+        times: dict[str, list[float]] = {"path": [], "alone": []}
+        for _ in range(15):
+            times["path"].append(shared.step(lambda arch=arch: shared.network.activate(arch)))
+            times["alone"].append(alone.step(lambda: None))
+        taken.append({"id": arch.id, **{name: 1000 * statistics.median(some[3:]) for name, some in times.items()}})
+    ratios = [row["path"] / row["alone"] for row in taken]
+    sandwich = [shared.step(lambda: None, Sandwich()) for _ in range(8)]
+    return {"milliseconds": taken, "ratio_median": statistics.median(ratios), "ratio_low": min(ratios),
+            "ratio_high": max(ratios), "sandwich_ms": 1000 * statistics.median(sandwich[2:])}
+
+
+class _Stepper:
+    """One network with its own optimiser, and the time of one training step."""
+
+    def __init__(self, network: Recogniser, labels: int, batch: Batch, recipe: Recipe) -> None:
+        self.network, self.batch, self.recipe = network, batch, recipe
+        self.head = FrameHead(tap_width(network), labels)
+        self.optimizer = AdamW([*network.parameters(), *self.head.parameters()], 1e-3, (0.9, 0.98), 0.01)
+
+    def step(self, prepare: Callable[[], object], backward: Callable = one_pass) -> float:
+        start = time.perf_counter()
+        prepare()
+        self.optimizer.zero_grad()
+        backward(self.network, self.head, self.batch, self.recipe, 0)
+        self.optimizer.clip(1.0)
+        self.optimizer.step()
+        return time.perf_counter() - start
+
+
+def evolution_overhead(out: Path, count: int) -> dict[str, Any]:
+    """Evolution's own decisions, 100 generations of 50, with an evaluation that costs nothing."""
+    space, seen = MobileConformerSpace("laptop"), []
+
+    def allowed(arch: Architecture) -> bool:
+        return arch.depth <= 5  # cheap on purpose: what is timed is evolution
+
+    def evaluate(trial: Trial) -> float:
+        seen.append(trial.arch)
+        return sum(stage.width for stage in trial.arch.stages) + trial.arch.depth / 10
+
+    start = time.process_time()
+    search(space, RegularizedEvolution(), evaluate, 5000, allowed, seed=0)
+    seconds = time.process_time() - start
+    repeated = len(seen) - len({space.canonical(arch) for arch in seen})
+    return {"processor_seconds": seconds, "evaluations": len(seen), "repeated": repeated,
+            "outside_the_limit": sum(not allowed(arch) for arch in seen)}
+
+
+FIGURES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    "fidelity": rank_fidelity,
+    "peers": against_peers,
+    "predictor": predictor_quality,
+    "step": step_costs,
+    "evolution": evolution_overhead,
+}
 
 
 def run(name: str, out: Path, workers: int = 2) -> dict[str, Any]:
     """Make one figure; its numbers go to OUT/NAME.json and to the screen. Work that lies in OUT is not done again."""
+    if name == "list":
+        print("\n".join(f"{key:10} {make.__doc__.splitlines()[0]}" for key, make in FIGURES.items()))
+        return {}
     if name not in FIGURES:
         raise BadInput(f"no figure is called {name!r}: there are {', '.join(FIGURES)}")
     out.mkdir(parents=True, exist_ok=True)

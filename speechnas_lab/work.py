@@ -32,7 +32,7 @@ from .training.recipe import Recipe
 # What one training step costs against one of the reference network of `estimate` (measured on two cores).
 COSTS = {"conformer-large": 5.5, "conformer-small": 1.0, "quartznet": 1.6, "jasper": 1.2, "lstm": 0.9,
          "supernet": 4.2, "path": 2.0}
-VALIDATION = 200  # utterances that score an architecture in the supernet: 0.1 s a path
+VALIDATION = 80  # utterances that score an architecture in the supernet: a twentieth of a second a path
 
 
 def cost(name: str) -> float:
@@ -156,7 +156,7 @@ def open_supernet(source: Source, preset: str, path: str) -> tuple[Supernet, lis
     supernet = fresh_supernet(source, preset)
     supernet.load_state_dict(torch.load(path, weights_only=True))
     examples = open_speech(source).examples
-    return supernet.eval(), some_batches(examples["train"], 64, 32), some_batches(examples["valid"], VALIDATION, 50)
+    return supernet.eval(), some_batches(examples["train"], 32, 32), some_batches(examples["valid"], VALIDATION, 40)
 
 
 def some_batches(examples: Examples, count: int, size: int) -> list[Batch]:
