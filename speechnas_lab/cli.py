@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import NoReturn
 
 
-def make_parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Wrong usage is one line too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def make_parser() -> Parser:
     """Every command and option."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="speechnas", description="Search for a speech recogniser that fits a device.",
         epilog="example: speechnas search --corpus homecommands --budget smoke --out runs/first",
     )
@@ -25,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
         sub.add_argument("--data", metavar="DIR", help="folder of the recordings, for fsdd and librispeech")
         sub.add_argument("--budget", choices=["smoke", "standard", "full"], default="standard",
                          help="smoke: 2 minutes, to see that it works; standard: 15 minutes; full: hours")
-        sub.add_argument("--seed", type=int, default=0, help="of every random choice (default 0)")
+        sub.add_argument("--seed", type=seed, default=0, help="of every random choice (default 0)")
 
     search = command("search", "the whole search, from sound to a found model",
                      "speechnas search --corpus fsdd --data recordings/ --out runs/fsdd")
@@ -47,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
                       "speechnas profile --count 100 --out laptop.json")
     profile.add_argument("--count", type=whole, default=100, metavar="N", help="how many (default 100)")
     profile.add_argument("--arch", metavar="FILE", help="measure this architecture (winner.json) instead")
-    profile.add_argument("--seed", type=int, default=0)
+    profile.add_argument("--seed", type=seed, default=0, help="of the random architectures (default 0)")
     profile.add_argument("--out", metavar="FILE", help="where the profile goes (default: a table on the screen)")
 
     export = command("export", "write a trained network as ONNX, float32 and int8",
@@ -84,22 +92,47 @@ def whole(text: str) -> int:
     return value
 
 
+def seed(text: str) -> int:
+    """A whole number that every random generator takes, for argparse."""
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 to {2**32 - 1}")
+    return value
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
     arguments = make_parser().parse_args(argv)
-    from . import commands
     from .errors import BadInput
 
     try:
+        from . import commands
+
         getattr(commands, arguments.command)(arguments, argv)
     except BadInput as error:
         return _fail(str(error))
-    except (RuntimeError, OSError, MemoryError) as error:
-        return _fail(f"{type(error).__name__}: {error}")
+    except OSError as error:
+        return _fail(_disk(error))
     except KeyboardInterrupt:
         return _fail("stopped; run the same command again to go on")
+    except MemoryError:
+        return _fail("memory is short: end other programs, or take a smaller --budget")
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        if type(error).__module__.startswith(__package__):
+            return _fail(str(error))
+        return _fail(f"{type(error).__name__}: {error} (`python -X dev -m speechnas_lab ...` shows where)")
     return 0
+
+
+def _disk(error: OSError) -> str:
+    """What a file or a disk did not allow, and what to do."""
+    place = f" {error.filename2 or error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"no room to write{place} ({error.strerror}): free space and run the same command again"
+    return f"cannot use{place} ({error.strerror or error}): check the path and its permissions"
 
 
 def _fail(message: str) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
+import os
+from dataclasses import asdict
 from pathlib import Path
 
 from .errors import BadInput
+from .files import read_json, write_text
 
 
 def search(arguments: argparse.Namespace, argv: list[str]) -> None:
@@ -16,7 +18,7 @@ def search(arguments: argparse.Namespace, argv: list[str]) -> None:
     from .steps import Limits
 
     limits = Limits(arguments.max_latency, _whole(arguments.max_bytes), _whole(arguments.max_memory))
-    settings = Settings(arguments.corpus, arguments.data, arguments.budget, arguments.seed, limits)
+    settings = Settings(*whole_paths(arguments), arguments.budget, arguments.seed, limits)
     told = run_search(settings, arguments.out, arguments.profile, arguments.device, repeat_command(argv))
     row = next(row for row in told["models"] if row["name"] == told["winner"])
     print(f"winner {row['name']}: WER {100 * row['wer']:.1f}% ({100 * row['wer_low']:.1f} to {100 * row['wer_high']:.1f}), "
@@ -28,9 +30,10 @@ def train(arguments: argparse.Namespace, argv: list[str]) -> None:
     from tqdm import tqdm
 
     from . import jobs
+    from .pipeline import alone, keep_inputs, open_folder
     from .steps import BUDGETS
     from .training import Recipe
-    from .work import Source, cost, train_alone
+    from .work import Source, cost, open_speech, train_alone
 
     budget = BUDGETS[arguments.budget]
     path = Path(arguments.network)
@@ -40,12 +43,17 @@ def train(arguments: argparse.Namespace, argv: list[str]) -> None:
 
         if name not in BASELINES:
             raise BadInput(f"there is no network or file {name!r}: use {', '.join(BASELINES)}, or a JSON file")
-    source = Source(arguments.corpus, arguments.data, budget.corpus_size)
+    source = Source(*whole_paths(arguments), budget.corpus_size)
     recipe = Recipe(steps=budget.scratch_steps, seed=arguments.seed)
-    Path(arguments.out).mkdir(parents=True, exist_ok=True)
-    with tqdm(total=recipe.steps, desc="training", unit="step") as bar:
-        jobs.on_tick(lambda units: bar.update(round(units / cost(name))))
-        result = train_alone(source, name, recipe, arguments.out)
+    folder = open_folder(Path(arguments.out), {"network": name, "recipe": asdict(recipe), **asdict(source)})
+    with alone(folder):
+        speech = open_speech(source)
+        keep_inputs(folder, speech)
+        for note in speech.corpus.notes:
+            print(note)
+        with tqdm(total=recipe.steps, desc="training", unit="step") as bar:
+            jobs.on_tick(lambda units: bar.update(round(units / cost(name))))
+            result = train_alone(source, name, recipe, arguments.out)
     test = result["test"]
     print(f"WER {100 * test['wer']:.1f}% ({100 * test['low']:.1f} to {100 * test['high']:.1f}, over {test['unit']})")
 
@@ -53,18 +61,20 @@ def train(arguments: argparse.Namespace, argv: list[str]) -> None:
 def profile(arguments: argparse.Namespace, argv: list[str]) -> None:
     """Latencies on this machine."""
     from .hardware import profile as measure
-    from .space import MobileConformerSpace
+    from .steps import profiled
 
-    space, rng = MobileConformerSpace(), random.Random(f"profile {arguments.seed}")
-    archs = [space.sample(rng) for _ in range(arguments.count)]
-    if arguments.arch:
-        archs = [read_architecture(Path(arguments.arch))]
-    found = measure(archs)
+    archs = [read_architecture(Path(arguments.arch))] if arguments.arch else profiled(arguments.seed, arguments.count)
     if arguments.out:
-        Path(arguments.out).write_text(found.to_json(), encoding="utf-8")
+        writable(Path(arguments.out))
+    found = measure(archs)
+    print(f"medians of {found.repeats} rounds of {found.burst} calls, after {found.warmup} calls to warm up")
+    for warning in found.warnings:
+        print(warning)
+    if arguments.out:
+        write_text(Path(arguments.out), found.to_json())
         print(f"{len(found.rows)} latencies in {arguments.out}")
         return
-    print(f"{'architecture':14}{'latency_ms':>11}{'p95_ms':>9}{'spread':>9}   (median of {found.repeats} rounds)")
+    print(f"{'architecture':14}{'latency_ms':>11}{'p95_ms':>9}{'spread':>9}")
     for row in found.rows:
         print(f"{row.arch.id:14}{row.latency_ms:11.3f}{row.p95_ms:9.3f}{row.spread:9.1%}")
 
@@ -78,9 +88,10 @@ def export(arguments: argparse.Namespace, argv: list[str]) -> None:
     folder = Path(arguments.folder)
     if (folder / "winner.json").exists():
         folder = folder / "models" / read_architecture(folder / "winner.json").id
-    if not (folder / "result.json").exists():
+    result = read_json(folder / "result.json") or {}
+    if not {"name", "source"} <= result.keys():
         raise BadInput(f"there is no trained network in {arguments.folder}: give a folder that train or search wrote")
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    writable(Path(arguments.out))
     source = Source(**result["source"])
     whole = export_onnx(trained(source, result["name"], folder), Path(arguments.out),
                         metadata=model_facts(open_speech(source)))
@@ -94,6 +105,7 @@ def corpus(arguments: argparse.Namespace, argv: list[str]) -> None:
     from .speech import export_corpus, load_corpus
     from .steps import BUDGETS
 
+    writable(Path(arguments.out) / "manifest.csv")
     size = BUDGETS[arguments.budget].corpus_size
     spoken = load_corpus(arguments.corpus, data=arguments.data, seed=arguments.seed, size=size)
     for note in spoken.notes:
@@ -119,6 +131,22 @@ def read_architecture(path: Path):  # noqa: ANN201
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read an architecture from {path} ({error}): give a winner.json") from None
     return Architecture.from_json(json.dumps(data.get("architecture", data) if isinstance(data, dict) else data))
+
+
+def whole_paths(arguments: argparse.Namespace) -> tuple[str, str | None]:
+    """The corpus and the folder of its recordings, so that they hold wherever the next command is run."""
+    corpus, data = arguments.corpus, arguments.data
+    return os.path.abspath(corpus) if os.path.isfile(corpus) else corpus, os.path.abspath(data) if data else None
+
+
+def writable(path: Path) -> None:
+    """Refuse a place that cannot be written before the work starts, not after it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise PermissionError(0, "a folder, or in a folder that you may not write to")
+    except OSError as error:
+        raise BadInput(f"cannot write to {path} ({error.strerror}): choose another --out") from None
 
 
 def _whole(value: float | None) -> int | None:

@@ -5,18 +5,45 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any
 
 _report: Callable[[float], None] = lambda units: None  # where finished units of work are reported
 
 
+class WorkerLost(RuntimeError):
+    """A worker process was ended from outside: by a user, or by a system short of memory."""
+
+
 def _start(ticks: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
     torch.set_num_threads(1)
     on_tick(ticks.put)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its workers: they watch for that themselves."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+@contextmanager
+def _deaf_to_interrupt() -> Iterator[None]:
+    """Processes started meanwhile never hear Ctrl-C: it goes to the whole group, and the parent alone answers it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def tick(units: float) -> None:
@@ -28,6 +55,16 @@ def on_tick(listener: Callable[[float], None]) -> None:
     """Let `listener` hear of finished work in this process."""
     global _report
     _report = listener
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in one line what the library tells at length."""
+    try:
+        yield
+    except BrokenExecutor:
+        why = "a worker process was ended from outside (is memory short?); run the same command again to go on"
+        raise WorkerLost(why) from None
 
 
 class Workers:
@@ -55,7 +92,8 @@ class Workers:
 
     def submit(self, work: Callable, *args: Any) -> Future:
         """Start one job; its result is that of `work(*args)`."""
-        return self.pool.submit(work, *args)
+        with _deaf_to_interrupt(), _told():
+            return self.pool.submit(work, *args)
 
     def gather(self, futures: Sequence[Future], advance: Callable[[float], None] | None = None) -> list[Any]:
         """Results in order. `advance(units)` hears of the work as it gets done; a job's exception is raised here."""
@@ -64,7 +102,8 @@ class Workers:
             done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             self._report(advance)
             for future in done:
-                future.result()
+                with _told():
+                    future.result()
         self._report(advance)
         return [future.result() for future in futures]
 

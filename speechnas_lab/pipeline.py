@@ -14,6 +14,8 @@ from typing import Any
 
 from .errors import BadInput
 from .estimate import Bar, estimate, in_words
+from .files import read_json, write_json, write_text
+from .hardware import Profile
 from .jobs import Workers
 from .models.baselines import BASELINES
 from .results import (
@@ -23,7 +25,8 @@ from .steps import (
     BUDGETS, REFERENCE, Budget, Limits, Run, choose_limits, choose_winner, evolve, fastest, fit_predictor,
     measure_device, random_peer, reference, shortlist, start_supernet, train_model, within,
 )
-from .work import Source, open_speech, write_json
+from .search.lock import Lock
+from .work import Source, Speech, open_speech
 
 
 @dataclass(frozen=True)
@@ -53,20 +56,34 @@ def run_search(
     """
     from .report import write_report
 
-    started = time.monotonic()
-    folder = open_folder(Path(out), settings, profile_file)
-    if (folder / "findings.json").exists():
-        known = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
-        write_report(known, folder / "report.html")
-        say(f"{folder} holds a finished search; its report is {folder / 'report.html'}")
-        return known
-    budget, seconds = BUDGETS[settings.budget], {}
-    say(f"This search will take {in_words(estimate(budget))} here, the first time half a minute more for the corpus.")
-    with timed(seconds, "speech"):
-        source = open_source(settings, budget)
-        speech = open_speech(source, progress)
-    for note in speech.corpus.notes:
-        say(note)
+    given, budget, seconds = read_profile(profile_file), BUDGETS[settings.budget], {}
+    folder = open_folder(Path(out), asdict(settings))
+    with alone(folder):
+        told = read_json(folder / "findings.json")
+        if told is None:
+            words = in_words(estimate(budget))
+            say(f"This search will take {words} here, the first time half a minute more for the corpus.")
+        started = time.monotonic()
+        with timed(seconds, "speech"):
+            source = open_source(settings, budget)
+            speech = open_speech(source, progress)
+        keep_inputs(folder, speech, given)
+        if told is None:
+            for note in speech.corpus.notes:
+                say(note)
+            told = ten_steps(folder, source, settings, device, command, progress, say, seconds, started)
+        else:
+            say(f"{folder} holds a finished search; its report is {folder / 'report.html'}")
+        write_report(told, folder / "report.html")
+    return told
+
+
+def ten_steps(
+    folder: Path, source: Source, settings: Settings, device: str | None, command: str, progress: bool,
+    say: Callable[[str], None], seconds: dict[str, float], started: float,
+) -> dict[str, Any]:
+    """The steps on opened speech, and their files; `seconds` gets how long each took."""
+    budget = BUDGETS[settings.budget]
     with Workers() as workers, Bar(budget, progress, say) as bar:
         run = Run(folder, source, budget, settings.seed, workers, device, settings.limits, bar.advance, say)
         with timed(seconds, "profile"):
@@ -101,29 +118,69 @@ def run_search(
     told = findings(run, limits, measured, predictor, found, chosen, rows, compare(run, results, winner), winner,
                     command, seconds)
     deliver(run, limits, told, rows, winner)
-    write_report(told, folder / "report.html")
     return told
 
 
-def open_folder(folder: Path, settings: Settings, profile_file: str | Path | None) -> Path:
-    """Make the folder or check that it belongs to the same search; put a given profile in place."""
+def open_folder(folder: Path, mine: dict[str, Any]) -> Path:
+    """Make the folder or check that it belongs to the same work, as its settings.json says."""
+    mine = json.loads(json.dumps(mine))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        place, mine = folder / "settings.json", json.loads(json.dumps(asdict(settings)))
+        place = folder / "settings.json"
         if place.exists():
-            theirs = json.loads(place.read_text(encoding="utf-8"))
+            theirs = read_json(place)
+            if theirs is None:
+                raise BadInput(f"{place} is damaged: choose another --out, or delete {folder} and start again")
             differ = [key for key in mine if mine[key] != theirs.get(key)]
             if differ:
                 what = "; ".join(f"{key} {theirs.get(key)!r} there, {mine[key]!r} now" for key in differ)
-                raise BadInput(f"{folder} holds a search with other settings ({what}): choose another --out")
-        elif any(folder.iterdir()):
+                raise BadInput(f"{folder} holds work with other settings ({what}): choose another --out")
+        elif any(file.name != "settings.json.part" for file in folder.iterdir()):
             raise BadInput(f"{folder} holds other files: choose an empty or new folder with --out")
-        if profile_file and not (folder / "profile.json").exists():
-            shutil.copyfile(profile_file, folder / "profile.json")
-        write_json(place, mine)
+        else:
+            write_json(place, mine)
     except OSError as error:
         raise BadInput(f"cannot write to {folder} ({error.strerror or error}): choose another --out") from None
     return folder
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time works in a folder; a process that died does not block it."""
+    lock = Lock(folder / "running.lock")
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_profile(file: str | Path | None) -> str | None:
+    """The text of a profile, checked; None if none is given."""
+    if file is None:
+        return None
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+        Profile.from_json(text)
+    except OSError as error:
+        raise BadInput(f"cannot read the profile {file} ({error.strerror}): check --profile") from None
+    except ValueError as error:
+        raise BadInput(f"{file}: {error}") from None
+    return text
+
+
+def keep_inputs(folder: Path, speech: Speech, profile: str | None = None) -> None:
+    """What comes from outside must stay the same in a folder: the speech, and a given profile."""
+    place, mine = folder / "settings.json", speech.corpus.fingerprint
+    known = read_json(place) or {}
+    if known.get("fingerprint", mine) != mine:
+        raise BadInput(f"{folder} holds work on other speech: {known['corpus']} has changed since; choose another --out")
+    write_json(place, known | {"fingerprint": mine})
+    kept = folder / "profile.json"
+    if profile is not None and kept.exists() and kept.read_text(encoding="utf-8") != profile:
+        raise BadInput(f"{folder} holds a search with another profile: choose another --out, or leave out --profile")
+    if profile is not None:
+        write_text(kept, profile)
 
 
 def open_source(settings: Settings, budget: Budget) -> Source:

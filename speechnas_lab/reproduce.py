@@ -15,6 +15,7 @@ import torch
 from scipy.stats import spearmanr
 
 from .errors import BadInput
+from .files import write_json
 from .hardware import LatencyPredictor, profile
 from .jobs import Workers
 from .models import Recogniser, build
@@ -26,7 +27,7 @@ from .steps import BUDGETS, REFERENCE
 from .training import Batch, BatchPlan, FrameHead, Recipe, collate
 from .training.loop import one_pass, tap_width
 from .training.optimizer import AdamW
-from .work import Source, open_speech, score_paths, train_alone, train_supernet, write_json
+from .work import Source, open_speech, score_paths, train_alone, train_supernet
 
 STANDARD = BUDGETS["standard"]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from .files import read_json, write_json, write_text
 from .hardware import (
     LatencyPredictor, Profile, export_onnx, peak_memory, quantize_dynamic, quick_graph, real_time_factor, session,
     stored_bytes,
@@ -26,7 +27,7 @@ from .space import Architecture, counts
 from .speech import LogMel, greedy_decode, paired_bootstrap, word_error_rate
 from .steps import Limits, Run
 from .training.batches import in_length_order, collate
-from .work import Speech, open_speech, trained, write_json
+from .work import Speech, open_speech, trained
 
 SPEAKING = 12  # test utterances on which the real-time factor is measured
 
@@ -36,8 +37,8 @@ def export_model(run: Run, name: str, arch: str) -> dict[str, Any]:
     """Write a trained network as ONNX, float32 and int8; return sizes, memory and the error rate of int8."""
     speech, place = open_speech(run.source), run.file("models") / name
     known = place / "export.json"
-    if known.exists():
-        return json.loads(known.read_text(encoding="utf-8"))
+    if facts := read_json(known):
+        return facts
     network = trained(run.source, arch, place)
     whole = export_onnx(network, place / "model.onnx", metadata=model_facts(speech))
     small = quantize_dynamic(whole.path, place / "model.int8.onnx")
@@ -83,10 +84,11 @@ def measure_speed(run: Run, names: Sequence[str]) -> dict[str, dict[str, float]]
     waves = [speech.corpus.audio(u) for u in spoken[:: max(1, len(spoken) // SPEAKING)][:SPEAKING]]
     speeds = real_time_factor(models | small, lambda wave: (log_mel(wave) - train.mean) / train.std, waves)
     feed = {"features": torch.randn(1, 200, len(train.mean)).numpy(), "lengths": torch.tensor([200]).numpy()}
-    encoders = measure({name: lambda m=m: m.run(None, feed) for name, m in models.items()}, 20, burst=5)
+    encoders = measure({name: lambda m=m: m.run(None, feed) for name, m in (models | small).items()}, 20, burst=5)
     return {
         name: {"rtf": speeds[name].rtf, "rtf_int8": speeds[f"{name} int8"].rtf, "rtf_spread": speeds[name].spread,
-               "features_rtf": speeds[name].features_rtf, "latency_ms": encoders[name].median_ms}
+               "features_rtf": speeds[name].features_rtf, "latency_ms": encoders[name].median_ms,
+         "latency_int8_ms": encoders[f"{name} int8"].median_ms}
         for name in names
     }
 
@@ -182,14 +184,16 @@ def write_candidates(path: Path, rows: list[dict]) -> None:
     writer = csv.DictWriter(text, keys, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    path.write_text(text.getvalue(), encoding="utf-8")
+    write_text(path, text.getvalue())
 
 
 def winner_record(run: Run, limits: Limits, row: dict) -> dict[str, Any]:
     """winner.json: what was found. Only what the seed and the profile decide, no clock readings."""
+    corpus = open_speech(run.source).corpus
     keys = ("id", "parameters", "macs", "latency_predicted_ms", "valid_wer", "wer", "wer_low", "wer_high", "wer_unit")
     return {
-        "architecture": json.loads(row["arch"]), "seed": run.seed, "corpus": run.source.corpus,
+        "architecture": json.loads(row["arch"]), "seed": run.seed, "corpus": corpus.name,
+        "fingerprint": corpus.fingerprint,
         "budget": run.budget.name, **{key: row[key] for key in keys},
         "limits": {"latency_ms": limits.latency_ms, "bytes": limits.bytes, "memory_bytes": limits.memory_bytes},
     }

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadInput
+from .files import write_text
 from .hardware import LatencyPredictor, Profile, profile
 from .jobs import Workers
 from .models.baselines import BASELINES, conformer
@@ -23,7 +24,7 @@ from .oneshot import Sandwich
 from .search import RegularizedEvolution, SearchResult, Trial, pareto_front, search
 from .space import Architecture, MobileConformerSpace, counts
 from .training import Recipe
-from .work import Source, open_speech, score_paths, train_alone, train_supernet, write_json
+from .work import Source, open_speech, score_paths, train_alone, train_supernet
 
 REFERENCE = "conformer-large"  # whose size and speed set the limits where the user gives none
 SMALLER, FASTER = 16.5, 4  # bytes (int8 against float32) and encoder latency asked for, against the reference
@@ -100,7 +101,10 @@ def choose_limits(run: Run, measured: Profile) -> Limits:
     """What counts, and the limits: those asked for, else a share of the large hand-designed Conformer's."""
     latency, size = run.asked.latency_ms, run.asked.bytes
     if latency is None:
-        latency = dict(zip(measured.archs, measured.latencies))[reference(run.source)] / FASTER
+        known = dict(zip(measured.archs, measured.latencies))
+        if reference(run.source) not in known:
+            raise BadInput("the profile lacks the large Conformer, whose latency sets the limit: give --max-latency")
+        latency = known[reference(run.source)] / FASTER
     if size is None:
         size = int(4 * counts(reference(run.source), **run.sizes()).parameters / SMALLER)
     return Limits(float(latency), int(size), run.asked.memory_bytes)
@@ -123,12 +127,16 @@ def measure_device(run: Run) -> Profile:
     """Measure random architectures, and the reference, on this machine: profile.json."""
     place = run.file("profile.json")
     if place.exists():
-        return Profile.from_json(place.read_text(encoding="utf-8"))
+        try:
+            return Profile.from_json(place.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise BadInput(f"{place} is damaged ({error}): delete it, and this machine is measured again") from None
     rng, space = random.Random(f"profile {run.seed}"), run.space
     archs = [reference(run.source), space.largest(), space.smallest()]
     archs += [space.sample(rng) for _ in range(run.budget.profile)]
     found = profile(archs, **run.sizes(), partial=run.file("profile.part"), progress=False)
-    place.write_text(found.to_json(), encoding="utf-8")
+    write_text(place, found.to_json())
+    run.file("profile.part").unlink(missing_ok=True)
     return found
 
 
@@ -171,9 +179,10 @@ def fastest(run: Run, limits: Limits, predictor: LatencyPredictor, allowed: Call
     if any(allowed(arch) for arch in tried):
         return
     quick, small = min(predictor.predict(tried)), min(int8_bytes(arch, run.sizes()) for arch in tried)
+    least = min(memory_estimate(arch, run.sizes()) for arch in tried)
     raise BadInput(
         f"no architecture keeps the limits ({describe_limits(limits)}): the fastest possible takes about "
-        f"{quick:.2f} ms, the smallest {small:,} bytes; raise --max-latency, --max-bytes or --max-memory"
+        f"{quick:.2f} ms, the smallest {small:,} bytes and {least:,} bytes of memory; raise --max-latency, --max-bytes or --max-memory"
     )
 
 

@@ -6,8 +6,8 @@ process and order it runs. What a process has opened once (speech, supernet) it 
 
 from __future__ import annotations
 
-import json
-import os
+import io
+import pickle
 import random
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from .errors import BadInput
+from .files import read_json, write_bytes, write_json
 from .jobs import tick
 from .models.baselines import baseline
 from .models.network import Recogniser, build
@@ -90,9 +92,10 @@ def train_alone(source: Source, name: str, recipe: Recipe, folder: str, tests: b
     """Train one network from scratch; return what it hears. Finished work in `folder` is not done again."""
     place = Path(folder)
     done = place / "result.json"
-    if done.exists():
+    known = read_json(done)
+    if known and read_weights(place / "weights.pt"):
         tick(recipe.steps * cost(name))
-        return json.loads(done.read_text(encoding="utf-8"))
+        return known
     speech = open_speech(source)
     network = fresh(name, speech, recipe.seed)
     recipe = recipe.sized(sum(p.numel() for p in network.parameters()))
@@ -104,8 +107,7 @@ def train_alone(source: Source, name: str, recipe: Recipe, folder: str, tests: b
     for split in ("valid", "test") if tests else ("valid",):
         heard = evaluate(network, speech.examples[split], speech.tokenizer)
         result[split] = told(heard)
-    torch.save(network.state_dict(), place / "weights.part")
-    os.replace(place / "weights.part", place / "weights.pt")
+    write_weights(place / "weights.pt", network)
     write_json(done, result)
     (place / "checkpoint.pt").unlink(missing_ok=True)
     return result
@@ -120,22 +122,47 @@ def told(heard: Heard) -> dict[str, Any]:
 
 def trained(source: Source, name: str, folder: str | Path) -> Recogniser:
     """The network that `train_alone` left in `folder`, ready to listen."""
-    network = fresh(name, open_speech(source), 0)
-    network.load_state_dict(torch.load(Path(folder) / "weights.pt", weights_only=True))
-    return network.eval()
+    network, place = fresh(name, open_speech(source), 0), Path(folder) / "weights.pt"
+    return load_weights(network, place).eval()
+
+
+def write_weights(path: Path, network: torch.nn.Module) -> None:
+    """Tensors only; the file appears whole or not at all."""
+    stream = io.BytesIO()
+    torch.save(network.state_dict(), stream)
+    write_bytes(path, stream.getvalue())
+
+
+def read_weights(path: Path) -> dict[str, Any] | None:
+    """What `write_weights` wrote; None where the file is missing, cut off or something else. Runs no code from it."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def load_weights(network: Any, path: Path) -> Any:
+    """Fill a network with the weights of a file. BadInput if they are not of this network."""
+    found = read_weights(path)
+    try:
+        network.load_state_dict(found or {})
+    except RuntimeError:
+        why = "of another network" if found else "missing or damaged"
+        raise BadInput(f"the weights {path} are {why}: delete the file and run the same command again") from None
+    return network
 
 
 def train_supernet(source: Source, preset: str, recipe: Recipe, rule: Sandwich, folder: str) -> str:
     """Train the supernet by the sandwich rule; return the file of its weights."""
     done = Path(folder) / "supernet.pt"
-    if not done.exists():
+    if read_weights(done) is None:
         speech = open_speech(source)
         torch.manual_seed(recipe.seed)
         supernet = fresh_supernet(source, preset)
         train(supernet, speech.examples["train"], recipe, speech.frame_labels, rule,
               checkpoint=Path(folder) / "supernet-checkpoint.pt", tick=lambda *_: tick(cost("supernet")))
-        torch.save(supernet.state_dict(), done.with_suffix(".part"))
-        os.replace(done.with_suffix(".part"), done)
+        write_weights(done, supernet)
         (Path(folder) / "supernet-checkpoint.pt").unlink(missing_ok=True)
     else:
         tick(recipe.steps * cost("supernet"))
@@ -154,7 +181,7 @@ def fresh_supernet(source: Source, preset: str) -> Supernet:
 def open_supernet(source: Source, preset: str, path: str) -> tuple[Supernet, list[Batch], list[Batch]]:
     """The trained supernet, batches to calibrate its statistics, and batches to score it."""
     supernet = fresh_supernet(source, preset)
-    supernet.load_state_dict(torch.load(path, weights_only=True))
+    load_weights(supernet, Path(path))
     examples = open_speech(source).examples
     return supernet.eval(), some_batches(examples["train"], 32, 32), some_batches(examples["valid"], VALIDATION, 40)
 
@@ -179,11 +206,3 @@ def score_paths(source: Source, preset: str, path: str, archs: list[str]) -> lis
         scores.append(mean_of_finite(torch.cat(losses)))
         tick(cost("path"))
     return scores
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write beside, then put in place: a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_text(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(part, path)

@@ -26,7 +26,7 @@ SMALL = MobileConformerSpace(
 def trained() -> Supernet:
     torch.manual_seed(0)
     supernet = Supernet(SPACE, vocab_size=5)
-    train(supernet, examples(), Recipe(steps=5, batch=4), frame_labels=5, backward=Sandwich())
+    train(supernet, examples(), Recipe(steps=5, batch=4), frame_labels=5, backward=Sandwich(largest_only=2))
     return supernet
 
 
@@ -113,7 +113,7 @@ def forget(supernet: Supernet) -> None:
 def test_sandwich_is_the_sum_of_its_passes_and_the_teacher_does_not_learn() -> None:
     torch.manual_seed(0)
     supernet = Supernet(SMALL, vocab_size=5).train()
-    batch, recipe, rule = collate(examples(), [0, 1, 2]), Recipe(), Sandwich(distil=1.0, randoms=2)
+    batch, recipe, rule = collate(examples(), [0, 1, 2]), Recipe(), Sandwich(distil=1.0, randoms=2, largest_only=0, outer_every=1)
     got = gradients(supernet, lambda: rule(supernet, None, batch, recipe, 7))
 
     def by_hand() -> None:
@@ -130,7 +130,7 @@ def test_sandwich_is_the_sum_of_its_passes_and_the_teacher_does_not_learn() -> N
     for name in got:
         torch.testing.assert_close(got[name], wanted[name], atol=1e-6, rtol=1e-5)
     assert len(rule.students(supernet, 0, 7)) == 3 and rule.students(supernet, 0, 7)[0] == SMALL.smallest()
-    none = gradients(supernet, lambda: Sandwich(distil=0.0, randoms=2)(supernet, None, batch, recipe, 7))
+    none = gradients(supernet, lambda: Sandwich(distil=0.0, randoms=2, largest_only=0, outer_every=1)(supernet, None, batch, recipe, 7))
     largest_only = [n for n, p in supernet.named_parameters() if p.dim() == 2 and n in got and p.shape[0] > 16]
     corners = [(got[n][-1, -1], none[n][-1, -1]) for n in largest_only if "expand" in n]
     used = {max(b.expansion for s in a.stages for b in s.blocks) for a in rule.students(supernet, 0, 7)}

@@ -26,31 +26,40 @@ def one_path(supernet: Supernet, head: FrameHead | None, batch: Batch, recipe: R
 
 @dataclass(frozen=True)
 class Sandwich:
-    """The sandwich rule (Yu and Huang, 2019; BigNAS, 2020): each step trains the largest, the smallest and some
-    random architectures on one batch, and the largest teaches the others.
+    """The sandwich rule (Yu and Huang, 2019; BigNAS, 2020): the largest, the smallest and some random architectures
+    learn from one batch, and the largest teaches the others in place.
 
     loss = L(largest) + sum over the others of [(1 - distil) L(other) + distil KL(largest || other)]
+
+    The outer two need less practice than the many between them: after `largest_only` steps, in which the teacher becomes
+    worth listening to, they learn in every `outer_every`-th step only. In the other steps the largest just teaches.
     """
 
     distil: float = 0.5
     randoms: int = 2
-    smallest: bool = True
-    largest_only: int = 0  # first steps that train the largest alone: a teacher worth listening to
+    largest_only: int = 500
+    outer_every: int = 4
 
     def students(self, supernet: Supernet, seed: int, step: int) -> list[Architecture]:
-        """The architectures that step number `step` trains beside the largest."""
+        """The architectures that learn in step number `step` beside the largest."""
         if step < self.largest_only:
             return []
         rng = random.Random(f"{seed}/{step}")
-        small = [supernet.space.smallest()] if self.smallest else []
-        return small + [supernet.space.sample(rng) for _ in range(self.randoms)]
+        chosen = [supernet.space.sample(rng) for _ in range(self.randoms)]
+        return [supernet.space.smallest(), *chosen] if self.outer(step) else chosen
+
+    def outer(self, step: int) -> bool:
+        """Whether the largest and the smallest learn in this step."""
+        return step < self.largest_only or step % self.outer_every == 0
 
     def __call__(
         self, supernet: Supernet, head: FrameHead | None, batch: Batch, recipe: Recipe, step: int
     ) -> dict[str, float]:
         supernet.activate(supernet.space.largest())
-        loss, parts, teacher, lengths = recognition_loss(supernet, head, batch, recipe, step)
-        loss.backward()
+        with torch.set_grad_enabled(self.outer(step)):
+            loss, parts, teacher, lengths = recognition_loss(supernet, head, batch, recipe, step)
+        if self.outer(step):
+            loss.backward()
         teacher = teacher.detach()  # the students learn from the teacher, never the teacher from them
         for number, arch in enumerate(self.students(supernet, recipe.seed, step)):
             supernet.activate(arch)

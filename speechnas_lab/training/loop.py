@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import pickle
 import random
 import time
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from ..files import write_bytes
 from ..models.network import Recogniser
 from ..speech.augment import warp_mels
 from .batches import Batch, BatchPlan, collate
@@ -108,9 +109,9 @@ def tap_width(network: Recogniser) -> int:
 def save(path: Path, both: nn.ModuleDict, optimizer: torch.optim.Optimizer, recipe: Recipe, history: list) -> None:
     """Write a checkpoint beside `path`, then put it in place: tensors and plain values only."""
     state = {"weights": both.state_dict(), "optimizer": optimizer.state_dict(), "recipe": asdict(recipe)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state | {"history": history}, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
+    stream = io.BytesIO()
+    torch.save(state | {"history": history}, stream)
+    write_bytes(path, stream.getvalue())
 
 
 def resume(path: Path | None, both: nn.ModuleDict, optimizer: torch.optim.Optimizer, recipe: Recipe) -> list:
