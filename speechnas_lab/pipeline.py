@@ -21,11 +21,11 @@ from .models.baselines import BASELINES
 from .results import (
     compare, export_model, findings, measure_speed, model_row, winner_record, write_baseline, write_candidates,
 )
+from .search.lock import Lock
 from .steps import (
     BUDGETS, REFERENCE, Budget, Limits, Run, choose_limits, choose_winner, evolve, fastest, fit_predictor,
     measure_device, random_peer, reference, shortlist, start_supernet, train_model, within,
 )
-from .search.lock import Lock
 from .work import Source, Speech, open_speech
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 SMOKE = "This was a smoke run: it shows that every step works. Its numbers mean nothing yet."
 SAME = 0.05  # ratios nearer to 1 than this are told as "the same"
+INT8_LOSS = 0.01  # a WER that int8 raises by more than this is remarked on
 CURVE_SLACK = 0.0005  # a WER nearer to the curve than this counts as on it (reports print one decimal of a per cent)
 
 
@@ -230,6 +231,8 @@ def int8_words(winner: dict, peer: dict | None) -> str | None:
     before, after = number(winner.get("wer")), number(winner.get("wer_int8"))
     if before is not None and after is not None:
         text += f"; its WER goes from {percent(before)} to {percent(after)}"
+        if after - before > INT8_LOSS:
+            text += f". Mind that this is more than the {100 * INT8_LOSS:.0f} point of WER that int8 may cost"
     speed, _ = ratio(winner.get("rtf_int8"), winner.get("rtf"), "faster", "slower")
     return text + {"?": ".", "": ", at the same speed."}.get(speed, f", and it runs {speed}.")
 

@@ -23,7 +23,7 @@ from .oneshot import Sandwich, Supernet, ceiling, fidelity
 from .search import RegularizedEvolution, Trial, search
 from .space import Architecture, MobileConformerSpace, counts
 from .speech import paired_bootstrap
-from .steps import BUDGETS, REFERENCE
+from .steps import BUDGETS, REFERENCE, score, supernet_plan
 from .training import Batch, BatchPlan, FrameHead, Recipe, collate
 from .training.loop import one_pass, tap_width
 from .training.optimizer import AdamW
@@ -66,20 +66,18 @@ def rank_fidelity(out: Path, count: int) -> dict[str, Any]:
     sizes = {"input_dim": 80, "vocab_size": open_speech(source).tokenizer.vocab_size}
     with Workers(count) as workers:
         truth = scratch_truth(source, archs, 2, out / "scratch", workers)
-        recipe = Recipe(steps=STANDARD.supernet_steps)
-        start = time.process_time()
-        path = workers.submit(train_supernet, source, "laptop", recipe, Sandwich(), str(out)).result()
-        seconds = time.process_time() - start
+        path = workers.submit(train_supernet, source, "laptop", *supernet_plan(STANDARD, 0), str(out)).result()
         losses = workers.submit(score_paths, source, "laptop", path, [arch.to_json() for arch in archs]).result()
     totals = [counts(arch, **sizes) for arch in archs]
     scores = {
         "supernet": np.log(losses),
+        "score": [score(loss, arch, sizes) for loss, arch in zip(losses, archs, strict=True)],
         "parameters": [-c.parameters for c in totals],
         "MACs": [-c.macs for c in totals],
     }
     found = {name: vars(fidelity(score, truth)) for name, score in scores.items()}
     return {"tau": found, "ceiling": ceiling(truth), "architectures": [arch.id for arch in archs],
-            "wer": truth.tolist(), "path_loss": list(losses), "seconds": seconds}
+            "wer": truth.tolist(), "path_loss": list(losses)}
 
 
 def against_peers(out: Path, count: int) -> dict[str, Any]:

@@ -6,7 +6,6 @@ profile file give the same `winner.json`, byte for byte.
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -48,9 +47,9 @@ class Budget:
 
 
 BUDGETS = {
-    "smoke": Budget("smoke", "smoke", 24, 60, 6, 10, 2, 120, (REFERENCE, "conformer-small")),
-    "standard": Budget("standard", "standard", 100, 1200, 100, 50, 5, 800, tuple(BASELINES)),
-    "full": Budget("full", "standard", 200, 6000, 100, 50, 10, 6000, tuple(BASELINES)),
+    "smoke": Budget("smoke", "smoke", 24, 120, 6, 10, 2, 120, (REFERENCE, "conformer-small")),
+    "standard": Budget("standard", "standard", 100, 4000, 100, 50, 5, 800, tuple(BASELINES)),
+    "full": Budget("full", "standard", 200, 30000, 100, 50, 10, 6000, tuple(BASELINES)),
 }
 
 
@@ -131,13 +130,17 @@ def measure_device(run: Run) -> Profile:
             return Profile.from_json(place.read_text(encoding="utf-8"))
         except ValueError as error:
             raise BadInput(f"{place} is damaged ({error}): delete it, and this machine is measured again") from None
-    rng, space = random.Random(f"profile {run.seed}"), run.space
-    archs = [reference(run.source), space.largest(), space.smallest()]
-    archs += [space.sample(rng) for _ in range(run.budget.profile)]
+    archs = profiled(run.seed, run.budget.profile, run.space)
     found = profile(archs, **run.sizes(), partial=run.file("profile.part"), progress=False)
     write_text(place, found.to_json())
     run.file("profile.part").unlink(missing_ok=True)
     return found
+
+
+def profiled(seed: int, count: int, space: MobileConformerSpace | None = None) -> list[Architecture]:
+    """What is measured: the large hand-designed Conformer, the space's ends, and `count` random architectures."""
+    rng, space = random.Random(f"profile {seed}"), space or MobileConformerSpace("laptop")
+    return [conformer(144, 8), space.largest(), space.smallest(), *(space.sample(rng) for _ in range(count))]
 
 
 def fit_predictor(run: Run, measured: Profile) -> LatencyPredictor:
@@ -145,16 +148,22 @@ def fit_predictor(run: Run, measured: Profile) -> LatencyPredictor:
     space = run.space
     rows = [row for row in measured.rows if row.arch in space]
     if not rows:
-        raise BadInput("the profile holds no architecture of this space; make one with `speechnas profile`")
+        raise BadInput("the profile holds no architecture of this space: leave out --profile, to measure this machine")
     predictor = LatencyPredictor(kind="corrected", space=space)
     return predictor.fit([row.arch for row in rows], [row.latency_ms for row in rows])
 
 
 # Steps 4 and 5: supernet, trained by the sandwich rule ------------------------------------------------------------------
+def supernet_plan(budget: Budget, seed: int) -> tuple[Recipe, Sandwich]:
+    """How the supernet is trained: the recipe of every network, on smaller batches, since more paths count for more."""
+    recipe = Recipe(steps=budget.supernet_steps, batch=8, flat_start=0.2, seed=seed)
+    return recipe, Sandwich(largest_only=budget.supernet_steps // 8)
+
+
 def start_supernet(run: Run) -> Future:
     """Train the weights that all architectures share, in a worker: supernet.pt."""
-    recipe = Recipe(steps=run.budget.supernet_steps, seed=run.seed)
-    return run.workers.submit(train_supernet, run.source, "laptop", recipe, Sandwich(), str(run.folder))
+    recipe, rule = supernet_plan(run.budget, run.seed)
+    return run.workers.submit(train_supernet, run.source, "laptop", recipe, rule, str(run.folder))
 
 
 # Step 6: search -------------------------------------------------------------------------------------------------------
@@ -182,7 +191,8 @@ def fastest(run: Run, limits: Limits, predictor: LatencyPredictor, allowed: Call
     least = min(memory_estimate(arch, run.sizes()) for arch in tried)
     raise BadInput(
         f"no architecture keeps the limits ({describe_limits(limits)}): the fastest possible takes about "
-        f"{quick:.2f} ms, the smallest {small:,} bytes and {least:,} bytes of memory; raise --max-latency, --max-bytes or --max-memory"
+        f"{quick:.2f} ms, the smallest {small:,} bytes and {least:,} bytes of memory; "
+        "raise --max-latency, --max-bytes or --max-memory"
     )
 
 

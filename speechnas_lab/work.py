@@ -33,7 +33,7 @@ from .training.recipe import Recipe
 
 # What one training step costs against one of the reference network of `estimate` (measured on two cores).
 COSTS = {"conformer-large": 5.5, "conformer-small": 1.0, "quartznet": 1.6, "jasper": 1.2, "lstm": 0.9,
-         "supernet": 4.2, "path": 2.0}
+         "supernet": 1.7, "path": 1.2}
 VALIDATION = 80  # utterances that score an architecture in the supernet: a twentieth of a second a path
 
 

@@ -18,6 +18,7 @@ from .graphs import quick_graph, session
 from .timing import Timing, measure
 
 ANCHORS = 3  # networks measured again with every group, so that a machine which slows down between groups shows
+WARMUP = 3  # calls of each network before anything is timed
 GROUP = 25  # networks open at once; each takes about 10 MB
 
 
@@ -43,6 +44,7 @@ class Profile:
     burst: int
     warnings: tuple[str, ...]
     rows: tuple[Row, ...]
+    warmup: int = WARMUP
 
     @property
     def archs(self) -> list[Architecture]:
@@ -62,6 +64,7 @@ class Profile:
             "audio_seconds": self.frames / 100,
             "repeats": self.repeats,
             "burst": self.burst,
+            "warmup": self.warmup,
             "warnings": list(self.warnings),
         }
         rows = [
@@ -87,12 +90,13 @@ class Profile:
             numbers = [int(data[key]) for key in ("input_dim", "vocab_size")]
             frames, repeats, burst = round(data["audio_seconds"] * 100), int(data["repeats"]), int(data["burst"])
             device, warnings = Device.from_dict(data["device"]), tuple(str(line) for line in data["warnings"])
+            warmup = int(data.get("warmup", WARMUP))
         except BadInput:
             raise
         except (ValueError, KeyError, TypeError) as error:
             why = f"{type(error).__name__}: {error}"
             raise BadInput(f"this is not a profile ({why}); make one with `speechnas profile`") from None
-        return cls(device, *numbers, frames, repeats, burst, warnings, rows)
+        return cls(device, *numbers, frames, repeats, burst, warnings, rows, warmup)
 
 
 def _row(data: dict) -> Row:
@@ -159,7 +163,7 @@ def _measure_group(
     for arch in group:
         opened = session(quick_graph(arch, input_dim=input_dim, vocab_size=vocab_size), threads)
         calls[arch.id] = lambda opened=opened: opened.run(None, feed)
-    return measure(calls, repeats, burst=burst, watch=_bar(label) if label else iter)
+    return measure(calls, repeats, WARMUP, burst, watch=_bar(label) if label else iter)
 
 
 def _bar(label: str):
