@@ -19,12 +19,34 @@ from .hardware import Profile
 from .jobs import Workers
 from .models.baselines import BASELINES
 from .results import (
-    compare, export_model, findings, measure_speed, model_row, winner_record, write_baseline, write_candidates,
+    compare,
+    export_model,
+    findings,
+    measure_speed,
+    model_row,
+    winner_record,
+    write_baseline,
+    write_candidates,
 )
 from .search.lock import Lock
 from .steps import (
-    BUDGETS, REFERENCE, Budget, Limits, Run, choose_limits, choose_winner, evolve, fastest, fit_predictor,
-    measure_device, random_peer, reference, shortlist, start_supernet, train_model, within,
+    BUDGETS,
+    REFERENCE,
+    Budget,
+    Limits,
+    Run,
+    choose_limits,
+    choose_winner,
+    evolve,
+    fastest,
+    fit_predictor,
+    measure_device,
+    random_peer,
+    reference,
+    shortlist,
+    start_supernet,
+    train_model,
+    within,
 )
 from .work import Source, Speech, open_speech
 
@@ -105,7 +127,7 @@ def ten_steps(
             entries = entrants(run, chosen, allowed, predictor)
             jobs = {name: train_model(run, name, arch) for name, (_, arch) in entries.items() if name != REFERENCE}
             jobs[REFERENCE] = large
-            results = dict(zip(jobs, workers.gather(list(jobs.values()), bar.advance)))
+            results = dict(zip(jobs, workers.gather(list(jobs.values()), bar.advance), strict=False))
         with timed(seconds, "export"):
             bar.step("exporting and measuring")
             winner = choose_winner({n: results[n] for n, (kind, _) in entries.items() if kind == "finalist"})

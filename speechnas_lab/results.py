@@ -16,17 +16,22 @@ import torch
 
 from .files import read_json, write_json, write_text
 from .hardware import (
-    LatencyPredictor, Profile, export_onnx, peak_memory, quantize_dynamic, quick_graph, real_time_factor, session,
+    LatencyPredictor,
+    Profile,
+    export_onnx,
+    peak_memory,
+    quantize_dynamic,
+    real_time_factor,
+    session,
     stored_bytes,
 )
 from .hardware.timing import measure
-from .models.network import MobileConformer
 from .oneshot.ranking import fidelity
 from .search import SearchResult, Trial, pareto_front
 from .space import Architecture, counts
 from .speech import LogMel, greedy_decode, paired_bootstrap, word_error_rate
 from .steps import Limits, Run
-from .training.batches import in_length_order, collate
+from .training.batches import collate, in_length_order
 from .work import Speech, open_speech, trained
 
 SPEAKING = 12  # test utterances on which the real-time factor is measured
@@ -68,7 +73,7 @@ def hear(model: Path, speech: Speech, split: str) -> list[str]:
     for rows in in_length_order(examples, 32):
         batch = collate(examples, rows)
         logits, lengths = opened.run(None, {"features": batch.features.numpy(), "lengths": batch.lengths.numpy()})
-        for row, ids in zip(rows, greedy_decode(torch.from_numpy(logits), torch.from_numpy(lengths))):
+        for row, ids in zip(rows, greedy_decode(torch.from_numpy(logits), torch.from_numpy(lengths)), strict=False):
             texts[row] = speech.tokenizer.decode(ids)
     return texts
 
@@ -162,7 +167,7 @@ def findings(
                    for t in finished],
         "front": front,
         "profile": [{"id": r.arch.id, "predicted_ms": float(p), "measured_ms": r.latency_ms, "held_out": False}
-                    for r, p in zip(inside, guessed)]
+                    for r, p in zip(inside, guessed, strict=False)]
         + [{"id": row["name"], "predicted_ms": row["latency_predicted_ms"], "measured_ms": row["latency_ms"],
             "held_out": True} for row in rows if row["latency_predicted_ms"] is not None],
         "profile_spread": sum(r.spread for r in measured.rows) / len(measured.rows),

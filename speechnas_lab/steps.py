@@ -20,7 +20,7 @@ from .hardware import LatencyPredictor, Profile, profile
 from .jobs import Workers
 from .models.baselines import BASELINES, conformer
 from .oneshot import Sandwich
-from .search import RegularizedEvolution, SearchResult, Trial, pareto_front, search
+from .search import RegularizedEvolution, SearchResult, Trial, search
 from .space import Architecture, MobileConformerSpace, counts
 from .training import Recipe
 from .work import Source, open_speech, score_paths, train_alone, train_supernet
@@ -100,7 +100,7 @@ def choose_limits(run: Run, measured: Profile) -> Limits:
     """What counts, and the limits: those asked for, else a share of the large hand-designed Conformer's."""
     latency, size = run.asked.latency_ms, run.asked.bytes
     if latency is None:
-        known = dict(zip(measured.archs, measured.latencies))
+        known = dict(zip(measured.archs, measured.latencies, strict=False))
         if reference(run.source) not in known:
             raise BadInput("the profile lacks the large Conformer, whose latency sets the limit: give --max-latency")
         latency = known[reference(run.source)] / FASTER
@@ -230,9 +230,9 @@ def evolve(run: Run, supernet: str, limits: Limits, predictor: LatencyPredictor)
         for start, found in enumerate(run.workers.gather(jobs, run.advance)):
             losses[start::2] = found
         latencies = predictor.predict([trial.arch for trial in trials])
-        for trial, loss, latency in zip(trials, losses, latencies):
+        for trial, loss, latency in zip(trials, losses, latencies, strict=False):
             trial.parts = {"loss": loss, "latency_ms": float(latency)}
-        return [(score(loss, trial.arch, sizes),) for loss, trial in zip(losses, trials)]
+        return [(score(loss, trial.arch, sizes),) for loss, trial in zip(losses, trials, strict=False)]
 
     settings = {"corpus": run.source.corpus, "budget": budget.name, "limits": asdict(limits)}
     return search(
@@ -274,8 +274,8 @@ def random_peer(run: Run, winner_latency: float, allowed: Callable, predictor: L
     if not many:
         return space.canonical(space.smallest())
     latencies = predictor.predict(many)
-    near = [arch for arch, ms in zip(many, latencies) if abs(ms - winner_latency) <= 0.1 * winner_latency]
-    return space.canonical(near[0] if near else min(zip(many, latencies), key=lambda p: abs(p[1] - winner_latency))[0])
+    near = [arch for arch, ms in zip(many, latencies, strict=False) if abs(ms - winner_latency) <= 0.1 * winner_latency]
+    return space.canonical(near[0] if near else min(zip(many, latencies, strict=False), key=lambda p: abs(p[1] - winner_latency))[0])
 
 
 def choose_winner(results: dict[str, dict[str, Any]]) -> str:

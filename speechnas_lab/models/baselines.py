@@ -50,7 +50,7 @@ class ConvNet(Recogniser):
             x = F.relu(layer(x, frame_mask(lengths, x.shape[1])))
             lengths = (lengths + 1) // 2
         mask, found = frame_mask(lengths, x.shape[1]), []
-        for block, shortcut, norm in zip(self.blocks, self.shortcuts, self.norms):
+        for block, shortcut, norm in zip(self.blocks, self.shortcuts, self.norms, strict=False):
             y = x
             for number, layer in enumerate(block):
                 y = layer(y if number == 0 else F.relu(y), mask)
@@ -98,7 +98,7 @@ class BiLSTM(Recogniser):
         time = torch.arange(x.shape[1], device=x.device)[None, :]
         mirror = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time).unsqueeze(-1)  # (B, T, 1)
         found = []
-        for ahead, back in zip(self.forwards, self.backwards):
+        for ahead, back in zip(self.forwards, self.backwards, strict=False):
             turned = back(x.gather(1, mirror.expand(-1, -1, x.shape[2])))[0]
             ahead_out = ahead(x)[0]
             x = torch.cat([ahead_out, turned.gather(1, mirror.expand(-1, -1, turned.shape[2]))], dim=2)

@@ -41,7 +41,7 @@ class MobileConformer(Recogniser):
         self.stem_norm = make["LayerNorm"](arch.stages[0].width)
         widths = [arch.stages[0].width, *(stage.width for stage in arch.stages)]
         self.stages = nn.ModuleList(
-            StageLayers(before, stage, arch, make) for before, stage in zip(widths, arch.stages)
+            StageLayers(before, stage, arch, make) for before, stage in zip(widths, arch.stages, strict=False)
         )
         self.pool = arch.output_reduction // (arch.stem * 2 ** sum(s.reduction != "none" for s in arch.stages))
         self.head = nn.Sequential(make["LayerNorm"](widths[-1]), make["Linear"](widths[-1], vocab_size))

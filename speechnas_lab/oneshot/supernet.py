@@ -48,7 +48,7 @@ class Supernet(Recogniser):
         before = arch.stages[0].width
         self.net.stem[str(arch.stem)].use(before, arch.stem * self.input_dim)
         self.net.stem_norm.use(before)
-        for layers, stage in zip(self.net.stages, arch.stages):
+        for layers, stage in zip(self.net.stages, arch.stages, strict=False):
             _set_stage(layers, stage, before, arch)
             before = stage.width
         self.net.head[0].use(before)
@@ -111,7 +111,7 @@ def _set_stage(layers: StageLayers, stage: Stage, before: int, arch: Architectur
     if layers.enters:
         layers.enter.use(stage.width, before)
         layers.enter_norm.use(stage.width)
-    for block_layers, block in zip(layers.blocks, stage.blocks):
+    for block_layers, block in zip(layers.blocks, stage.blocks, strict=False):
         _set_block(block_layers, block, stage.width, arch)
 
 

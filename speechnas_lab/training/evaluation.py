@@ -46,7 +46,7 @@ def evaluate(network: Recogniser, examples: Examples, tokenizer, batch: int = 64
         padded = collate(examples, indices)
         logits, lengths = network(padded.features, padded.lengths)
         losses.append(ctc_loss(logits, lengths, padded))
-        for index, ids in zip(indices, greedy_decode(logits, lengths)):
+        for index, ids in zip(indices, greedy_decode(logits, lengths), strict=False):
             hypotheses[index] = tokenizer.decode(ids)
     network.train(was_training)
     loss = mean_of_finite(torch.cat(losses)) if losses else float("inf")
