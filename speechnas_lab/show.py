@@ -79,7 +79,7 @@ def menu(label: str, choices: Mapping[str, Choice], draw: Callable[[Choice], Seq
     try:
         import ipywidgets
     except ImportError:
-        print("The menu needs ipywidgets, which is not installed here: pip install ipywidgets. The first choice follows.")
+        print("The menu needs ipywidgets, which is not installed: pip install ipywidgets. The first choice follows.")
         box = None
     else:
         box = ipywidgets.Dropdown(options=list(choices), description=label, layout={"width": "min-content"})
