@@ -34,7 +34,6 @@ COLUMNS: list[tuple[str, str, Callable[[float], str]]] = [  # key, heading, how 
     ("rtf", "RTF", significant),
     ("rtf_int8", "RTF, int8", significant),
     ("latency_ms", "latency", milliseconds),
-    ("latency_int8_ms", "latency, int8", milliseconds),
     ("bytes_fp32", "stored, fp32", size),
     ("bytes_int8", "stored, int8", size),
     ("peak_memory_bytes", "peak memory", size),
