@@ -28,7 +28,7 @@ from .work import Source, open_speech, score_paths, train_alone, train_supernet
 REFERENCE = "conformer-large"  # whose size and speed set the limits where the user gives none
 SMALLER, FASTER = 16.5, 4  # bytes (int8 against float32) and encoder latency asked for, against the reference
 INT8_BYTES = 1.17  # bytes a parameter in an int8 file of this space, see `export`
-PRIOR = 0.0  # weight of log parameters in the score, see `score`
+PRIOR = 1.0  # weight of log parameters in the score, see `score`
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def score(loss: float, arch: Architecture, sizes: dict[str, int]) -> float:
     Large paths are further from their best when the supernet stops; the correction's weight was fitted on
     architectures trained from scratch (`speechnas reproduce fidelity`).
     """
-    return math.log(loss) - PRIOR * math.log(counts(arch, **sizes).parameters)
+    return math.log(max(loss, 1e-6)) - PRIOR * math.log(counts(arch, **sizes).parameters)
 
 
 # Step 7: symmetry -----------------------------------------------------------------------------------------------------

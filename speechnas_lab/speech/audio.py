@@ -55,8 +55,8 @@ def check_audio(path: Path) -> Sound:
     """
     try:
         raw = path.read_bytes()
-    except OSError as error:
-        return Sound(problem=f"it cannot be read ({error.strerror})")
+    except (OSError, ValueError) as error:  # ValueError: a path that no system takes
+        return Sound(problem=f"it cannot be read ({getattr(error, 'strerror', error)})")
     if not raw:
         return Sound(problem="the file is empty (0 bytes)")
     if missing := bytes_missing(raw):
