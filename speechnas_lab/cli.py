@@ -44,7 +44,7 @@ def make_parser() -> Parser:
                         "two seconds of speech (default: a quarter of the large hand-designed Conformer's)")
     search.add_argument("--max-bytes", type=positive, metavar="N", help="limit on the weights as stored in int8")
     search.add_argument("--max-memory", type=positive, metavar="N", help="limit on working memory, bytes, estimated")
-    search.add_argument("--profile", metavar="FILE", help="latencies measured before; left out: this machine is measured")
+    search.add_argument("--profile", metavar="FILE", help="latencies measured before (default: measure this machine)")
 
     train = command("train", "train one network from scratch", "speechnas train conformer-small --out runs/small")
     train.add_argument("network", help="a hand-designed network's name, or a file with an architecture's JSON")

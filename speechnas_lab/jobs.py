@@ -68,7 +68,7 @@ def _told() -> Iterator[None]:
 
 
 class Workers:
-    """A pool of `count` processes. Use as a context, or `close` it; leaving it by an exception stops the work at once."""
+    """A pool of `count` processes. Use as a context, or `close` it; left by an exception it stops the work at once."""
 
     def __init__(self, count: int = 2) -> None:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

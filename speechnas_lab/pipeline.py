@@ -6,7 +6,7 @@ import json
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ from .jobs import Workers
 from .models.baselines import BASELINES
 from .results import (
     compare,
-    export_model,
     findings,
     measure_speed,
     model_row,
+    start_export,
     winner_record,
     write_baseline,
     write_candidates,
@@ -48,7 +48,7 @@ from .steps import (
     train_model,
     within,
 )
-from .work import Source, Speech, open_speech
+from .work import Source, Speech, cost, open_speech
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,10 @@ def ten_steps(
             allowed = within(run, limits, predictor)
             fastest(run, limits, predictor, allowed)  # refuses limits that nothing meets before hours are spent
         with timed(seconds, "supernet"):
-            bar.step("training the supernet, and the large Conformer beside it")
-            large = train_model(run, REFERENCE, REFERENCE)
-            supernet = workers.gather([start_supernet(run)], bar.advance)[0]
+            bar.step("training the supernet, and peers beside it")
+            supernet = start_supernet(run)
+            peers = {name: train_model(run, name, name) for name in slowest_first(budget.peers)}
+            supernet = workers.gather([supernet], bar.advance)[0]
         with timed(seconds, "search"):
             bar.step("evolution")
             found = evolve(run, supernet, limits, predictor)
@@ -125,13 +126,14 @@ def ten_steps(
             bar.step("training the best from scratch")
             chosen = shortlist(run, found)
             entries = entrants(run, chosen, allowed, predictor)
-            jobs = {name: train_model(run, name, arch) for name, (_, arch) in entries.items() if name != REFERENCE}
-            jobs[REFERENCE] = large
-            results = dict(zip(jobs, workers.gather(list(jobs.values()), bar.advance), strict=False))
+            new = {name: arch for name, (_, arch) in entries.items() if name not in peers}
+            jobs = peers | {name: train_model(run, name, arch) for name, arch in new.items()}
+            results = dict(zip(jobs, workers.gather(list(jobs.values()), bar.advance), strict=True))
         with timed(seconds, "export"):
             bar.step("exporting and measuring")
             winner = choose_winner({n: results[n] for n, (kind, _) in entries.items() if kind == "finalist"})
-            exports = {name: export_model(run, name, arch) for name, (_, arch) in entries.items()}
+            files = {name: start_export(run, name, arch) for name, (_, arch) in entries.items()}
+            exports = dict(zip(files, workers.gather(list(files.values())), strict=True))
             speeds = measure_speed(run, list(entries))
             rows = [row_of(run, name, kind, arch, winner, results, exports, speeds, predictor)
                     for name, (kind, arch) in entries.items()]
@@ -196,7 +198,8 @@ def keep_inputs(folder: Path, speech: Speech, profile: str | None = None) -> Non
     place, mine = folder / "settings.json", speech.corpus.fingerprint
     known = read_json(place) or {}
     if known.get("fingerprint", mine) != mine:
-        raise BadInput(f"{folder} holds work on other speech: {known['corpus']} has changed since; choose another --out")
+        changed = f"{known['corpus']} has changed since"
+        raise BadInput(f"{folder} holds work on other speech: {changed}; choose another --out")
     write_json(place, known | {"fingerprint": mine})
     kept = folder / "profile.json"
     if profile is not None and kept.exists() and kept.read_text(encoding="utf-8") != profile:
@@ -220,6 +223,11 @@ def open_source(settings: Settings, budget: Budget) -> Source:
         source = Source(settings.corpus, settings.data, budget.corpus_size, tokens, 4)
         open_speech(source)
     return source
+
+
+def slowest_first(peers: Sequence[str]) -> list[str]:
+    """The hand-designed networks that take longer than an architecture: they keep the second core busy meanwhile."""
+    return sorted((name for name in peers if cost(name) > 1.0), key=cost, reverse=True)
 
 
 def entrants(run: Run, chosen: list, allowed: Callable, predictor: Any) -> dict[str, tuple[str, str]]:

@@ -61,7 +61,7 @@ def scratch_truth(source: Source, archs: list[Architecture], seeds: int, out: Pa
 
 
 def rank_fidelity(out: Path, count: int) -> dict[str, Any]:
-    """Kendall's tau of the supernet against 24 architectures from scratch with two seeds each, beside its yardsticks."""
+    """Kendall's tau of the supernet against 24 architectures from scratch, two seeds each, and its yardsticks."""
     source, archs = speech_source(), random_archs(24, 2024)
     sizes = {"input_dim": 80, "vocab_size": open_speech(source).tokenizer.vocab_size}
     with Workers(count) as workers:

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
+from concurrent.futures import Future
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,19 +33,24 @@ from .space import Architecture, counts
 from .speech import LogMel, greedy_decode, paired_bootstrap, word_error_rate
 from .steps import Limits, Run
 from .training.batches import collate, in_length_order
-from .work import Speech, open_speech, trained
+from .work import Source, Speech, open_speech, trained
 
 SPEAKING = 12  # test utterances on which the real-time factor is measured
 
 
 # Step 9: export -------------------------------------------------------------------------------------------------------
-def export_model(run: Run, name: str, arch: str) -> dict[str, Any]:
+def start_export(run: Run, name: str, arch: str) -> Future:
+    """Export a trained network in a worker: models/NAME/model.onnx, model.int8.onnx and export.json."""
+    return run.workers.submit(export_model, run.source, str(run.file("models") / name), arch)
+
+
+def export_model(source: Source, folder: str, arch: str) -> dict[str, Any]:
     """Write a trained network as ONNX, float32 and int8; return sizes, memory and the error rate of int8."""
-    speech, place = open_speech(run.source), run.file("models") / name
+    speech, place = open_speech(source), Path(folder)
     known = place / "export.json"
     if facts := read_json(known):
         return facts
-    network = trained(run.source, arch, place)
+    network = trained(source, arch, place)
     whole = export_onnx(network, place / "model.onnx", metadata=model_facts(speech))
     small = quantize_dynamic(whole.path, place / "model.int8.onnx")
     heard = hear(small, speech, "test")
@@ -107,8 +113,10 @@ def write_baseline(run: Run, winner: dict[str, Any]) -> None:
     })
 
 
-# What everything came to ------------------------------------------------------------------------------------------------
-def model_row(name: str, kind: str, arch: str, result: dict, export: dict, speed: dict, predicted: float | None) -> dict:
+# What everything came to ----------------------------------------------------------------------------------------------
+def model_row(
+    name: str, kind: str, arch: str, result: dict, export: dict, speed: dict, predicted: float | None
+) -> dict[str, Any]:
     """One line of the comparison."""
     test, is_arch = result["test"], arch.startswith("{")
     macs = counts(Architecture.from_json(arch)).macs if is_arch else None
@@ -150,7 +158,7 @@ def findings(
     """All that the report shows, as plain values."""
     speech, space = open_speech(run.source), run.space
     by_name = {row["name"]: row for row in rows}
-    best = [{"id": t.arch.id, "score": t.values[0], "wer": by_name[space.canonical(t.arch).id]["valid_wer"]} for t in chosen]
+    best = [{"id": t.arch.id, "score": t.values[0], "wer": by_name[t.arch.id]["valid_wer"]} for t in chosen]
     inside = [row for row in measured.rows if row.arch in space]
     guessed = predictor.held_out if hasattr(predictor, "held_out") else predictor.predict([r.arch for r in inside])
     finished = found.finished
@@ -159,7 +167,8 @@ def findings(
         "corpus": corpus_facts(speech),
         "settings": {"budget": run.budget.name, "seed": run.seed, "command": command},
         "machine": {"processor": measured.device.processor, "cores": os.cpu_count(), "system": platform.platform()},
-        "versions": {name: version(name) for name in ("torch", "onnxruntime", "numpy")} | {"python": platform.python_version()},
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "onnxruntime", "numpy")},
         "limits": {"latency_ms": limits.latency_ms, "bytes": limits.bytes, "memory_bytes": limits.memory_bytes},
         "space": {"preset": "laptop", "cardinality": space.cardinality()},
         "winner": winner, "models": rows, "paired": paired,
@@ -172,9 +181,16 @@ def findings(
             "held_out": True} for row in rows if row["latency_predicted_ms"] is not None],
         "profile_spread": sum(r.spread for r in measured.rows) / len(measured.rows),
         "finalists": best,
-        "rank": {"tau": fidelity([b["score"] for b in best], [[b["wer"]] for b in best]).tau if len(best) > 2 else None},
+        "rank": {"tau": rank_agreement(best)},
         "seconds": seconds,
     }
+
+
+def rank_agreement(finalists: list[dict]) -> float | None:
+    """Kendall's tau between the search's score and the error rate from scratch; None for two finalists or fewer."""
+    if len(finalists) < 3:
+        return None
+    return fidelity([f["score"] for f in finalists], [[f["wer"]] for f in finalists]).tau
 
 
 def pareto_ids(trials: Sequence[Trial]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Steps 1 to 8 of the search (9 and 10 are in `results`), each a plain function: what goes in stands in its arguments, what comes out is a file.
+"""Steps 1 to 8 of the search (9 and 10 are in `results`), each a plain function.
 
-Every step looks for its own result first, so that a run which was cut off goes on where it was. Same seed and same
-profile file give the same `winner.json`, byte for byte.
+What goes in stands in its arguments, what comes out is a file. Every step looks for its own result first, so that a run
+which was cut off goes on where it was. Same seed and same profile file give the same `winner.json`, byte for byte.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def fit_predictor(run: Run, measured: Profile) -> LatencyPredictor:
     return predictor.fit([row.arch for row in rows], [row.latency_ms for row in rows])
 
 
-# Steps 4 and 5: supernet, trained by the sandwich rule ------------------------------------------------------------------
+# Steps 4 and 5: supernet, trained by the sandwich rule ----------------------------------------------------------------
 def supernet_plan(budget: Budget, seed: int) -> tuple[Recipe, Sandwich]:
     """How the supernet is trained: the recipe of every network, on smaller batches, since more paths count for more."""
     recipe = Recipe(steps=budget.supernet_steps, batch=8, flat_start=0.2, seed=seed)
@@ -182,15 +182,17 @@ def within(run: Run, limits: Limits, predictor: LatencyPredictor) -> Callable[[A
 
 
 def fastest(run: Run, limits: Limits, predictor: LatencyPredictor, allowed: Callable) -> None:
-    """Refuse limits that no architecture keeps, and say what is possible."""
+    """Refuse limits that no architecture keeps, or so few that evolution finds no beginning; say what is possible."""
     space, rng = run.space, random.Random(f"limits {run.seed}")
-    tried = [space.smallest(), *(space.sample(rng) for _ in range(300))]
+    tried = [space.sample(rng) for _ in range(1000)]
     if any(allowed(arch) for arch in tried):
         return
+    tried.append(space.smallest())
+    few = "next to no" if allowed(tried[-1]) else "no"
     quick, small = min(predictor.predict(tried)), min(int8_bytes(arch, run.sizes()) for arch in tried)
     least = min(memory_estimate(arch, run.sizes()) for arch in tried)
     raise BadInput(
-        f"no architecture keeps the limits ({describe_limits(limits)}): the fastest possible takes about "
+        f"{few} architecture keeps the limits ({describe_limits(limits)}): the fastest possible takes about "
         f"{quick:.2f} ms, the smallest {small:,} bytes and {least:,} bytes of memory; "
         "raise --max-latency, --max-bytes or --max-memory"
     )
@@ -198,7 +200,7 @@ def fastest(run: Run, limits: Limits, predictor: LatencyPredictor, allowed: Call
 
 def describe_limits(limits: Limits) -> str:
     """The limits in a few words."""
-    parts = [f"{limits.latency_ms:.2f} ms" if limits.latency_ms is not None else "",
+    parts = [f"{limits.latency_ms:.3g} ms" if limits.latency_ms is not None else "",
              f"{limits.bytes:,} bytes" if limits.bytes is not None else "",
              f"{limits.memory_bytes:,} bytes of memory" if limits.memory_bytes is not None else ""]
     return ", ".join(part for part in parts if part)
@@ -267,15 +269,14 @@ def train_model(run: Run, name: str, arch: str) -> Future:
     return run.workers.submit(train_alone, run.source, arch, run.recipe, str(run.file("models") / name))
 
 
-def random_peer(run: Run, winner_latency: float, allowed: Callable, predictor: LatencyPredictor) -> Architecture:
-    """A random architecture about as fast as the fastest limit allows: what no search would have found."""
+def random_peer(run: Run, latency: float, allowed: Callable, predictor: LatencyPredictor) -> Architecture:
+    """Of some random architectures within the limits, the one whose latency is nearest: what luck would have found."""
     rng, space = random.Random(f"random {run.seed}"), run.space
     many = [arch for arch in (space.sample(rng) for _ in range(500)) if allowed(arch)]
     if not many:
         return space.canonical(space.smallest())
-    latencies = predictor.predict(many)
-    near = [arch for arch, ms in zip(many, latencies, strict=False) if abs(ms - winner_latency) <= 0.1 * winner_latency]
-    return space.canonical(near[0] if near else min(zip(many, latencies, strict=False), key=lambda p: abs(p[1] - winner_latency))[0])
+    distance = abs(predictor.predict(many) - latency)
+    return space.canonical(many[int(distance.argmin())])
 
 
 def choose_winner(results: dict[str, dict[str, Any]]) -> str:

@@ -113,7 +113,8 @@ def forget(supernet: Supernet) -> None:
 def test_sandwich_is_the_sum_of_its_passes_and_the_teacher_does_not_learn() -> None:
     torch.manual_seed(0)
     supernet = Supernet(SMALL, vocab_size=5).train()
-    batch, recipe, rule = collate(examples(), [0, 1, 2]), Recipe(), Sandwich(distil=1.0, randoms=2, largest_only=0, outer_every=1)
+    batch, recipe = collate(examples(), [0, 1, 2]), Recipe()
+    rule = Sandwich(distil=1.0, randoms=2, largest_only=0, outer_every=1)
     got = gradients(supernet, lambda: rule(supernet, None, batch, recipe, 7))
 
     def by_hand() -> None:
@@ -130,7 +131,8 @@ def test_sandwich_is_the_sum_of_its_passes_and_the_teacher_does_not_learn() -> N
     for name in got:
         torch.testing.assert_close(got[name], wanted[name], atol=1e-6, rtol=1e-5)
     assert len(rule.students(supernet, 0, 7)) == 3 and rule.students(supernet, 0, 7)[0] == SMALL.smallest()
-    none = gradients(supernet, lambda: Sandwich(distil=0.0, randoms=2, largest_only=0, outer_every=1)(supernet, None, batch, recipe, 7))
+    untaught = Sandwich(distil=0.0, randoms=2, largest_only=0, outer_every=1)
+    none = gradients(supernet, lambda: untaught(supernet, None, batch, recipe, 7))
     largest_only = [n for n, p in supernet.named_parameters() if p.dim() == 2 and n in got and p.shape[0] > 16]
     corners = [(got[n][-1, -1], none[n][-1, -1]) for n in largest_only if "expand" in n]
     used = {max(b.expansion for s in a.stages for b in s.blocks) for a in rule.students(supernet, 0, 7)}

@@ -127,7 +127,7 @@ class Attention(nn.Module):
 
 
 class Convolution(nn.Module):
-    """The Conformer's convolution module (Gulati et al., 2020, section 2.2): gate, depthwise filter, norm, activation."""
+    """The Conformer's convolution module (Gulati et al., 2020, section 2.2): gate, filter, norm, activation."""
 
     def __init__(self, width: int, kernel: int, activation: str, norm: str, make=None) -> None:
         super().__init__()

@@ -88,7 +88,7 @@ class StageLayers(nn.Module):
 
 
 class BlockLayers(nn.Module):
-    """One block, pre-norm and residual: [half feed-forward], attention, convolution, feed-forward. A skip holds nothing."""
+    """One block, pre-norm and residual: [half feed-forward], attention, convolution, feed-forward. A skip is empty."""
 
     def __init__(self, width: int, block: Block, arch: Architecture, make: dict) -> None:
         super().__init__()

@@ -31,8 +31,8 @@ class Sandwich:
 
     loss = L(largest) + sum over the others of [(1 - distil) L(other) + distil KL(largest || other)]
 
-    The outer two need less practice than the many between them: after `largest_only` steps, in which the teacher becomes
-    worth listening to, they learn in every `outer_every`-th step only. In the other steps the largest just teaches.
+    The outer two need less practice than the many between them: after `largest_only` steps, in which the teacher
+    becomes worth listening to, they learn in every `outer_every`-th step only; else the largest just teaches.
     """
 
     distil: float = 0.5

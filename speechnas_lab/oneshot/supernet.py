@@ -58,7 +58,7 @@ class Supernet(Recogniser):
         return self
 
     def gradients(self) -> dict[str, Tensor]:
-        """Summed gradients of all paths since the last `zero_grad`, each of its parameter's size; unused ones left out."""
+        """Summed gradients of all paths since the last `zero_grad`, of the parameters' sizes; unused ones left out."""
         found = {}
         for name, p in self.named_parameters():
             used = p.lender.gather() if hasattr(p, "lender") else None

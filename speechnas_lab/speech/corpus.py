@@ -121,7 +121,7 @@ def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
     It is made if missing. Raises BadInput if that fails.
     """
     chosen = cache or os.environ.get("SPEECHNAS_CACHE")
-    folder = Path(chosen) if chosen else platformdirs.user_cache_path("speechnas_lab")
+    folder = Path(os.path.abspath(chosen)) if chosen else platformdirs.user_cache_path("speechnas_lab")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

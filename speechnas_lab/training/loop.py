@@ -45,9 +45,10 @@ def train(
 ) -> list[dict[str, float]]:
     """Train `network` in place; return the parts of the loss at each step.
 
-    `frame_labels` is the number of frame classes (0: no frame loss). `backward(network, frame_head, batch, recipe, step)`
-    computes the loss, calls its backward and returns its parts; the default does so for one network, the supernet
-    brings its own. With `checkpoint`, the run is saved there every `save_every` seconds and goes on from there.
+    `frame_labels` is the number of frame classes (0: no frame loss).
+    `backward(network, frame_head, batch, recipe, step)` computes the loss, calls its backward and returns its parts;
+    the default does so for one network, the supernet brings its own. With `checkpoint`, the run is saved there every
+    `save_every` seconds and goes on from there.
     `tick(step, parts)` is called after each step. Raises TrainingFailed at a loss that is not finite.
     """
     torch.manual_seed(recipe.seed)

@@ -16,7 +16,9 @@ class AdamW(torch.optim.Optimizer):
     updated, with its momentum and its decay; the rest rests. Others are updated whole.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float], decay: float) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float], decay: float
+    ) -> None:
         parameters = list(parameters)
         groups = [
             {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
