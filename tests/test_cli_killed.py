@@ -61,7 +61,7 @@ def test_three_kills_at_random_moments_change_no_byte_of_the_winner(start, tmp_p
     for number in range(3):
         process = start("killed", "--profile", profile)
         if number == 1:  # one of them surely in the middle of the work
-            wait_for(lambda: (tmp_path / "killed/supernet.pt").exists() or process.poll() is not None)
+            wait_for(lambda p=process: (tmp_path / "killed/supernet.pt").exists() or p.poll() is not None)
         time.sleep(rng.uniform(0.1, 0.5) * seconds)
         process.kill()
         process.wait()
