@@ -21,8 +21,9 @@ def search(arguments: argparse.Namespace, argv: list[str]) -> None:
     settings = Settings(*whole_paths(arguments), arguments.budget, arguments.seed, limits)
     told = run_search(settings, arguments.out, arguments.profile, arguments.device, repeat_command(argv))
     row = next(row for row in told["models"] if row["name"] == told["winner"])
-    print(f"winner {row['name']}: WER {100 * row['wer']:.1f}% ({100 * row['wer_low']:.1f} to {100 * row['wer_high']:.1f}), "
-          f"RTF {row['rtf']:.4f}, {row['bytes_int8']:,} bytes in int8. Read {Path(arguments.out) / 'report.html'}")
+    low, high = 100 * row["wer_low"], 100 * row["wer_high"]
+    print(f"winner {row['name']}: WER {100 * row['wer']:.1f}% ({low:.1f} to {high:.1f}), RTF {row['rtf']:.4f}, "
+          f"{row['bytes_int8']:,} bytes in int8. Read {Path(arguments.out) / 'report.html'}")
 
 
 def train(arguments: argparse.Namespace, argv: list[str]) -> None:
@@ -96,7 +97,8 @@ def export(arguments: argparse.Namespace, argv: list[str]) -> None:
     whole = export_onnx(trained(source, result["name"], folder), Path(arguments.out),
                         metadata=model_facts(open_speech(source)))
     small = quantize_dynamic(whole.path, whole.path.with_suffix(".int8.onnx"))
-    print(f"{whole.path}: opset {whole.opset}, {whole.file_bytes:,} bytes, differs from torch by {whole.largest_error:.1e}")
+    print(f"{whole.path}: opset {whole.opset}, {whole.file_bytes:,} bytes, "
+          f"differs from torch by {whole.largest_error:.1e}")
     print(f"{small}: {small.stat().st_size:,} bytes")
 
 

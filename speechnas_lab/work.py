@@ -7,7 +7,6 @@ process and order it runs. What a process has opened once (speech, supernet) it 
 from __future__ import annotations
 
 import io
-import pickle
 import random
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -27,7 +26,7 @@ from .space import Architecture, MobileConformerSpace
 from .speech import Corpus, Examples, load_corpus, make_tokenizer, prepare, tokenizer_from_json
 from .training.batches import Batch, collate, in_length_order
 from .training.evaluation import Heard, evaluate
-from .training.loop import train
+from .training.loop import read_tensors, train
 from .training.losses import ctc_loss, mean_of_finite
 from .training.recipe import Recipe
 
@@ -93,7 +92,7 @@ def train_alone(source: Source, name: str, recipe: Recipe, folder: str, tests: b
     place = Path(folder)
     done = place / "result.json"
     known = read_json(done)
-    if known and read_weights(place / "weights.pt"):
+    if known and read_tensors(place / "weights.pt"):
         tick(recipe.steps * cost(name))
         return known
     speech = open_speech(source)
@@ -133,18 +132,9 @@ def write_weights(path: Path, network: torch.nn.Module) -> None:
     write_bytes(path, stream.getvalue())
 
 
-def read_weights(path: Path) -> dict[str, Any] | None:
-    """What `write_weights` wrote; None where the file is missing, cut off or something else. Runs no code from it."""
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (FileNotFoundError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def load_weights(network: Any, path: Path) -> Any:
     """Fill a network with the weights of a file. BadInput if they are not of this network."""
-    found = read_weights(path)
+    found = read_tensors(path)
     try:
         network.load_state_dict(found or {})
     except RuntimeError:
@@ -156,7 +146,7 @@ def load_weights(network: Any, path: Path) -> Any:
 def train_supernet(source: Source, preset: str, recipe: Recipe, rule: Sandwich, folder: str) -> str:
     """Train the supernet by the sandwich rule; return the file of its weights."""
     done = Path(folder) / "supernet.pt"
-    if read_weights(done) is None:
+    if read_tensors(done) is None:
         speech = open_speech(source)
         torch.manual_seed(recipe.seed)
         supernet = fresh_supernet(source, preset)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import math
-import pickle
 import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -117,14 +116,24 @@ def save(path: Path, both: nn.ModuleDict, optimizer: torch.optim.Optimizer, reci
 
 def resume(path: Path | None, both: nn.ModuleDict, optimizer: torch.optim.Optimizer, recipe: Recipe) -> list:
     """Load a checkpoint of the same recipe if there is a whole one; return the history it brings."""
-    if path is None or not path.exists():
-        return []
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
-        return []  # cut off or foreign: train from the start
-    if state["recipe"] != asdict(recipe):
-        return []
+    state = read_tensors(path) if path else None
+    if state is None or state.get("recipe") != asdict(recipe):
+        return []  # missing, cut off or of another run: train from the start
     both.load_state_dict(state["weights"])
     optimizer.load_state_dict(state["optimizer"])
     return list(state["history"])
+
+
+def read_tensors(path: Path) -> dict[str, Any] | None:
+    """The dictionary that `torch.save` wrote; None where the file is missing, cut off or something else. Runs no code
+    from it.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        found = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+    except Exception:  # a damaged file leads the reader into errors of any class
+        return None
+    return found if isinstance(found, dict) else None
