@@ -246,8 +246,8 @@ def evolve(run: Run, supernet: str, limits: Limits, predictor: LatencyPredictor)
 def score(loss: float, arch: Architecture, sizes: dict[str, int]) -> float:
     """What evolution minimises: the log of the path's loss, corrected for what short training under-rates.
 
-    Large paths are further from their best when the supernet stops; the correction's weight was fitted on
-    architectures trained from scratch (`speechnas reproduce fidelity`).
+    Large paths are further from their best when the supernet stops. The weight of the correction, 1, was chosen on
+    earlier supernets; `speechnas reproduce fidelity` shows what it does for the present one.
     """
     return math.log(max(loss, 1e-6)) - PRIOR * math.log(counts(arch, **sizes).parameters)
 

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = exports(
         "distillation": ".sampling",
         "fidelity": ".ranking",
         "ceiling": ".ranking",
+        "seed_to_seed": ".ranking",
         "Fidelity": ".ranking",
     },
 )

@@ -42,7 +42,7 @@ class Lender:
 
     def gather(self) -> Tensor | None:
         """The one slice that covers all that were used, with the sum of their gradients; None if none was used."""
-        used = [leaf for leaf in self.lent.values() if leaf.grad is not None]
+        used = [self.lent[shape] for shape in sorted(self.lent) if self.lent[shape].grad is not None]  # one fixed order
         if len(used) < 2:
             return used[0] if used else None
         whole = self.lend(tuple(map(max, *(leaf.shape for leaf in used))))

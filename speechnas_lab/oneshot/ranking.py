@@ -1,11 +1,12 @@
 """How well cheap scores rank architectures: Kendall's tau against training each one from scratch.
 
 A tau means little alone. Beside it stand two yardsticks: the tau of plain counts (does the supernet know more than
-size?) and the tau between two seeds of the truth itself (no score can be expected to do better).
+size?) and the ceiling that the luck of training leaves, from the tau between two seeds of the truth itself.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,8 +36,18 @@ def fidelity(score: Sequence[float], truth: np.ndarray, resamples: int = 1000, s
     return Fidelity(float(kendalltau(score, mean).statistic), float(low), float(high))
 
 
-def ceiling(truth: np.ndarray) -> float:
+def seed_to_seed(truth: np.ndarray) -> float:
     """Mean tau between two seeds of the truth (n, seeds): how far training itself agrees with itself."""
     seeds = np.asarray(truth, float).T
     pairs = [(a, b) for a in range(len(seeds)) for b in range(a + 1, len(seeds))]
     return float(np.mean([kendalltau(seeds[a], seeds[b]).statistic for a, b in pairs]))
+
+
+def ceiling(truth: np.ndarray) -> float:
+    """The tau that a perfect score can be expected to reach against the mean of the truth's seeds (n, seeds).
+
+    Estimated for normal noise: r = sin(pi tau / 2) between two seeds (Kendall, 1948); against the mean of k seeds a
+    perfect score correlates sqrt(k r / (1 + (k - 1) r)) (Spearman and Brown, 1910), made a tau again.
+    """
+    count, r = np.asarray(truth).shape[1], math.sin(math.pi * seed_to_seed(truth) / 2)
+    return 2 / math.pi * math.asin(math.sqrt(max(0.0, count * r / (1 + (count - 1) * r))))

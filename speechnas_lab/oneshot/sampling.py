@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..space import Architecture
+from ..space import Architecture, MobileConformerSpace
 from ..training.batches import Batch
 from ..training.losses import FrameHead, recognition_loss
 from ..training.recipe import Recipe
@@ -18,10 +18,15 @@ from .supernet import Supernet
 
 def one_path(supernet: Supernet, head: FrameHead | None, batch: Batch, recipe: Recipe, step: int) -> dict[str, float]:
     """A training step through one uniformly sampled path (SPOS, Guo et al., 2020)."""
-    supernet.activate(supernet.space.sample(random.Random(f"{recipe.seed}/{step}")))
+    supernet.activate(some_path(supernet.space, random.Random(f"path {recipe.seed}/{step}")))
     loss, parts, _, _ = recognition_loss(supernet, head, batch, recipe, step)
     loss.backward()
     return parts
+
+
+def some_path(space: MobileConformerSpace, rng: random.Random) -> Architecture:
+    """A random architecture in the spelling that the search evaluates: blocks in the same places of the supernet."""
+    return space.canonical(space.sample(rng))
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,8 @@ class Sandwich:
         """The architectures that learn in step number `step` beside the largest."""
         if step < self.largest_only:
             return []
-        rng = random.Random(f"{seed}/{step}")
-        chosen = [supernet.space.sample(rng) for _ in range(self.randoms)]
+        rng = random.Random(f"path {seed}/{step}")
+        chosen = [some_path(supernet.space, rng) for _ in range(self.randoms)]
         return [supernet.space.smallest(), *chosen] if self.outer(step) else chosen
 
     def outer(self, step: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..errors import BadInput
 from ..models.layers import ACTIVATIONS, NORMS
 from ..models.network import BlockLayers, MobileConformer, Recogniser, StageLayers, build
 from ..space import Architecture, Block, MobileConformerSpace, Stage
@@ -21,7 +22,10 @@ class Supernet(Recogniser):
 
     def __init__(self, space: MobileConformerSpace, *, input_dim: int = 80, vocab_size: int) -> None:
         super().__init__()
+        if len(space.choices.output_reductions) > 1:
+            raise BadInput("a supernet's paths share one output rate: make the space with output_reduction=4 or 8")
         self.space, self.input_dim, self.vocab_size = space, input_dim, vocab_size
+        self._known: set[Architecture] = set()  # members of the space, checked once
         self.net = MobileConformer(everything(space), input_dim, vocab_size, ELASTIC)
         for stem in space.choices.stems:
             self.net.stem[str(stem)] = ELASTIC["Linear"](stem * input_dim, max(space.choices.widths))
@@ -43,12 +47,15 @@ class Supernet(Recogniser):
         return self.net.head
 
     def activate(self, arch: Architecture) -> Supernet:
-        """Act as `arch` from now on. No tensor is made or changed."""
+        """Act as `arch` from now on. No tensor is made or changed. Raises BadInput for one outside the space."""
+        if arch not in self._known:
+            self.space.validate(arch)
+            self._known.add(arch)
         self.arch = self.net.arch = arch
         before = arch.stages[0].width
         self.net.stem[str(arch.stem)].use(before, arch.stem * self.input_dim)
         self.net.stem_norm.use(before)
-        for layers, stage in zip(self.net.stages, arch.stages, strict=False):
+        for layers, stage in zip(self.net.stages, arch.stages, strict=True):
             _set_stage(layers, stage, before, arch)
             before = stage.width
         self.net.head[0].use(before)
@@ -76,6 +83,9 @@ class Supernet(Recogniser):
         if self.arch.norm != "batch":
             return
         norms = [module for module in self.modules() if isinstance(module, ElasticBatchNorm)]
+        for norm in norms:
+            norm.mean.zero_()
+            norm.variance.fill_(1.0)
         for count, batch in enumerate(batches, 1):
             for norm in norms:
                 norm.training, norm.momentum = True, 1 / count  # running mean over the batches
@@ -111,7 +121,7 @@ def _set_stage(layers: StageLayers, stage: Stage, before: int, arch: Architectur
     if layers.enters:
         layers.enter.use(stage.width, before)
         layers.enter_norm.use(stage.width)
-    for block_layers, block in zip(layers.blocks, stage.blocks, strict=False):
+    for block_layers, block in zip(layers.blocks, stage.blocks, strict=True):
         _set_block(block_layers, block, stage.width, arch)
 
 

@@ -35,9 +35,9 @@ def ctc_loss(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
 
 
 def mean_of_finite(losses: Tensor) -> float:
-    """The mean over the utterances that can be spelt in their frames; infinity if none can."""
-    finite = losses[losses.isfinite()]
-    return finite.mean().item() if len(finite) else float("inf")
+    """The mean over the utterances that can be spelt in their frames; infinity if none can. NaN stays NaN."""
+    spelt = losses[~losses.isposinf()]
+    return spelt.mean().item() if len(spelt) else float("inf")
 
 
 def frame_loss(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:

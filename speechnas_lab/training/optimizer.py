@@ -12,8 +12,8 @@ from torch.optim.adamw import adamw
 class AdamW(torch.optim.Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019), no decay on biases and gains.
 
-    A parameter with a `lender` is shared between networks: only the slice that they used since the last `zero_grad` is
-    updated, with its momentum and its decay; the rest rests. Others are updated whole.
+    A parameter with a `lender` is shared between networks: only the smallest leading slice that covers what they used
+    since the last `zero_grad` is updated, with its momentum and its decay; the rest rests. Others are updated whole.
     """
 
     def __init__(
