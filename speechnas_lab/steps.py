@@ -48,7 +48,7 @@ class Budget:
 
 BUDGETS = {
     "smoke": Budget("smoke", "smoke", 24, 120, 6, 10, 2, 120, (REFERENCE, "conformer-small")),
-    "standard": Budget("standard", "standard", 100, 4000, 100, 50, 5, 800, tuple(BASELINES)),
+    "standard": Budget("standard", "standard", 100, 3000, 100, 50, 5, 800, tuple(BASELINES)),
     "full": Budget("full", "standard", 200, 30000, 100, 50, 10, 6000, tuple(BASELINES)),
 }
 

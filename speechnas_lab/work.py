@@ -33,7 +33,7 @@ from .training.recipe import Recipe
 # What one training step costs against one of the reference network of `estimate` (measured on two cores).
 COSTS = {"conformer-large": 5.5, "conformer-small": 1.0, "quartznet": 1.6, "jasper": 1.2, "lstm": 0.9,
          "supernet": 1.7, "path": 1.2}
-VALIDATION = 80  # utterances that score an architecture in the supernet: a twentieth of a second a path
+VALIDATION = 48  # utterances that score an architecture in the supernet, in one batch
 
 
 def cost(name: str) -> float:
@@ -173,7 +173,7 @@ def open_supernet(source: Source, preset: str, path: str) -> tuple[Supernet, lis
     supernet = fresh_supernet(source, preset)
     load_weights(supernet, Path(path))
     examples = open_speech(source).examples
-    return supernet.eval(), some_batches(examples["train"], 32, 32), some_batches(examples["valid"], VALIDATION, 40)
+    return supernet.eval(), some_batches(examples["train"], 16, 16), some_batches(examples["valid"], VALIDATION, 48)
 
 
 def some_batches(examples: Examples, count: int, size: int) -> list[Batch]:
