@@ -41,7 +41,7 @@ def make_parser() -> Parser:
     search.add_argument("--out", required=True, metavar="DIR", help="where results go; run again to go on")
     search.add_argument("--device", metavar="NAME", help="how to call this machine in the report")
     search.add_argument("--max-latency", type=positive, metavar="MS", help="encoder latency limit in milliseconds, "
-                        "two seconds of speech (default: a quarter of the large hand-designed Conformer's)")
+                        "two seconds of speech (default: a fifth of the large hand-designed Conformer's)")
     search.add_argument("--max-bytes", type=positive, metavar="N", help="limit on the weights as stored in int8")
     search.add_argument("--max-memory", type=positive, metavar="N", help="limit on working memory, bytes, estimated")
     search.add_argument("--profile", metavar="FILE", help="latencies measured before (default: measure this machine)")

@@ -20,7 +20,7 @@ from .training.recipe import Recipe
 from .work import cost
 
 # Seconds on two cores besides training and scoring: corpus, profile, export, measuring, starting processes.
-OVERHEAD = {"smoke": 35.0, "standard": 120.0, "full": 180.0}
+OVERHEAD = {"smoke": 35.0, "standard": 100.0, "full": 180.0}
 CROWDED = 1.25  # a step is slower while the other core trains too: memory and clock are shared (measured 1.2 to 1.3)
 
 

@@ -227,7 +227,7 @@ def open_source(settings: Settings, budget: Budget) -> Source:
 
 def slowest_first(peers: Sequence[str]) -> list[str]:
     """The hand-designed networks that take longer than an architecture: they keep the second core busy meanwhile."""
-    return sorted((name for name in peers if cost(name) > 1.0), key=cost, reverse=True)
+    return sorted((name for name in peers if cost(name) > cost("{")), key=cost, reverse=True)
 
 
 def entrants(run: Run, chosen: list, allowed: Callable, predictor: Any) -> dict[str, tuple[str, str]]:
