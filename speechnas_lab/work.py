@@ -31,14 +31,14 @@ from .training.losses import ctc_loss, mean_of_finite
 from .training.recipe import Recipe
 
 # What one training step costs against one of the reference network of `estimate` (measured on two cores).
-COSTS = {"conformer-large": 5.5, "conformer-small": 1.0, "quartznet": 1.6, "jasper": 1.2, "lstm": 0.9,
-         "supernet": 1.7, "path": 1.2}
+COSTS = {"conformer-large": 5.5, "conformer-small": 1.2, "quartznet": 1.8, "jasper": 1.4, "lstm": 1.0,
+         "supernet": 2.7, "path": 1.4}
 VALIDATION = 48  # utterances that score an architecture in the supernet, in one batch
 
 
 def cost(name: str) -> float:
-    """Cost of a step of a hand-designed network, of the supernet, of scoring a path; an architecture costs 0.9."""
-    return COSTS.get(name, 0.9)
+    """Cost of a step of a hand-designed network, of the supernet, of scoring a path; an architecture costs 1.1."""
+    return COSTS.get(name, 1.1)
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,22 @@ def fresh(name: str, speech: Speech, seed: int) -> Recogniser:
 
 
 def train_alone(source: Source, name: str, recipe: Recipe, folder: str, tests: bool = True) -> dict[str, Any]:
-    """Train one network from scratch; return what it hears. Finished work in `folder` is not done again."""
+    """Train one network from scratch; return what it hears. The same work, finished in `folder`, is not done again."""
     place = Path(folder)
-    done = place / "result.json"
+    done, key = place / "result.json", {"name": name, "source": asdict(source), "recipe": asdict(recipe)}
     known = read_json(done)
-    if known and read_tensors(place / "weights.pt"):
+    if known and same_work(known, key) and (not tests or "test" in known) and read_tensors(place / "weights.pt"):
         tick(recipe.steps * cost(name))
         return known
+    for stale in (done, place / "export.json"):  # they speak of other weights than those to come
+        stale.unlink(missing_ok=True)
     speech = open_speech(source)
     network = fresh(name, speech, recipe.seed)
     recipe = recipe.sized(sum(p.numel() for p in network.parameters()))
     losses = train(network, speech.examples["train"], recipe, speech.frame_labels,
                    checkpoint=place / "checkpoint.pt", tick=lambda *_: tick(cost(name)))
-    result: dict[str, Any] = {"name": name, "source": asdict(source), "seed": recipe.seed, "recipe": asdict(recipe),
+    result: dict[str, Any] = {"key": key, "name": name, "source": asdict(source), "seed": recipe.seed,
+                              "recipe": asdict(recipe),
                               "loss": [round(parts["ctc"], 4) for parts in losses[:: max(1, len(losses) // 100)]],
                               "parameters": sum(p.numel() for p in network.parameters())}
     for split in ("valid", "test") if tests else ("valid",):
@@ -110,6 +113,16 @@ def train_alone(source: Source, name: str, recipe: Recipe, folder: str, tests: b
     write_json(done, result)
     (place / "checkpoint.pt").unlink(missing_ok=True)
     return result
+
+
+def same_work(known: dict[str, Any], key: dict[str, Any]) -> bool:
+    """Whether a result was asked for with `key`. Results of earlier versions hold no key, but most of what is in it."""
+    if "key" in known:
+        return known["key"] == key
+    recipe = known.get("recipe")
+    steps = recipe.get("steps") if isinstance(recipe, dict) else None
+    asked = (key["name"], key["source"], key["recipe"]["seed"], key["recipe"]["steps"])
+    return (known.get("name"), known.get("source"), known.get("seed"), steps) == asked
 
 
 def told(heard: Heard) -> dict[str, Any]:
@@ -144,15 +157,18 @@ def load_weights(network: Any, path: Path) -> Any:
 
 
 def train_supernet(source: Source, preset: str, recipe: Recipe, rule: Sandwich, folder: str) -> str:
-    """Train the supernet by the sandwich rule; return the file of its weights."""
-    done = Path(folder) / "supernet.pt"
-    if read_tensors(done) is None:
+    """Train the supernet by the sandwich rule; return the file of its weights. supernet.json says what made them."""
+    done, about = Path(folder) / "supernet.pt", Path(folder) / "supernet.json"
+    key = {"source": asdict(source), "preset": preset, "recipe": asdict(recipe), "rule": asdict(rule)}
+    if read_json(about) != key or read_tensors(done) is None:
+        about.unlink(missing_ok=True)
         speech = open_speech(source)
         torch.manual_seed(recipe.seed)
         supernet = fresh_supernet(source, preset)
         train(supernet, speech.examples["train"], recipe, speech.frame_labels, rule,
               checkpoint=Path(folder) / "supernet-checkpoint.pt", tick=lambda *_: tick(cost("supernet")))
         write_weights(done, supernet)
+        write_json(about, key)
         (Path(folder) / "supernet-checkpoint.pt").unlink(missing_ok=True)
     else:
         tick(recipe.steps * cost("supernet"))
@@ -177,7 +193,7 @@ def open_supernet(source: Source, preset: str, path: str) -> tuple[Supernet, lis
 
 
 def some_batches(examples: Examples, count: int, size: int) -> list[Batch]:
-    """`count` utterances that can be spelt, the same each time, in batches of like length."""
+    """`count` utterances, the same each time, in batches of like length."""
     rows = list(range(len(examples)))
     random.Random(0).shuffle(rows)
     some = examples.subset(sorted(rows[:count]))
