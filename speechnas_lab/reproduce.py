@@ -82,7 +82,7 @@ def rank_fidelity(out: Path, count: int) -> dict[str, Any]:
 
 
 def against_peers(out: Path, count: int) -> dict[str, Any]:
-    """The winner of a standard search and every hand-designed network, three seeds each, on the blind test set.
+    """The winner of a standard search, the random architecture and both Conformers: three seeds, blind test set.
 
     `out/search` is a standard search, made if it is missing; its networks are the first seed.
     """
@@ -91,7 +91,8 @@ def against_peers(out: Path, count: int) -> dict[str, Any]:
 
     told = run_search(Settings("homecommands", None, "standard", 0, Limits()), out / "search", say=lambda line: None)
     source = speech_source()
-    rows = {row["name"]: row for row in told["models"] if row["kind"] in ("found", "hand-designed", "random")}
+    wanted = (told["winner"], REFERENCE, "conformer-small")
+    rows = {row["name"]: row for row in told["models"] if row["name"] in wanted or row["kind"] == "random"}
     names = {name: name if row["kind"] == "hand-designed" else row["arch"] for name, row in rows.items()}
     jobs = {}
     with Workers(count) as workers:
