@@ -149,6 +149,8 @@ def prediction(findings: dict) -> Figure:
                    tip=f"{name}: measured {milliseconds(measured)}, predicted {milliseconds(predicted)}")
     chart.legend = [("held", "mark held", "held out"), ("fitted", "mark fitted hollow", "used for fitting")]
     told = [p for p in points if p[2]]
+    if len(told) == len(points):
+        chart.legend.pop()
     if not told:
         chart.legend.pop(0)
         caption = "No architecture was held out, so this shows the fit and not how well it predicts new ones."

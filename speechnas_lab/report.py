@@ -263,13 +263,14 @@ def facts_section(findings: dict) -> str:
     asked = [(name, form(value) if (value := number(limits.get(key))) is not None else "none")
              for key, (name, form) in forms.items()]
     seconds = {k: v for k, v in findings.get("seconds", {}).items() if number(v) is not None}
+    total = seconds.pop("total", sum(seconds.values()))
     longest = max(seconds.values(), default=0) or 1
     spent = "".join(
         f'<tr><th scope=row>{escape(step)}<span class="share" style="width:{100 * s / longest:.1f}%"></span></th>'
         f"<td>{duration(s)}</td></tr>" for step, s in seconds.items())
     blocks = [
         ("Speech", data + (f"<ul>{remarks}</ul>" if remarks else "")),
-        ("Time spent", f"<table><tbody>{spent}</tbody></table><p>Together {duration(sum(seconds.values()))}.</p>"),
+        ("Time spent", f"<table><tbody>{spent}</tbody></table><p>Together {duration(total)}.</p>"),
         ("Settings", table((), [(k.replace("_", " "), plain(v)) for k, v in settings.items()])),
         ("Limits for the winner", table((), asked)),
         ("Machine", table((), [(k, plain(v)) for k, v in findings.get("machine", {}).items()])),

@@ -210,6 +210,15 @@ def test_failed_trials_and_odd_numbers_are_left_out() -> None:
     assert not re.search(r"\bnan\b", page(findings))
 
 
+def test_the_time_together_is_the_total_and_counted_once() -> None:
+    findings = example(50)
+    findings["seconds"] = {"speech": 60.0, "search": 120.0, "total": 200.0}
+    _, words = read(findings)
+    assert "Together 3 min 20 s" in words and "total" not in words.split("Time spent")[1].split("Together")[0]
+    del findings["seconds"]["total"]
+    assert "Together 3 min 00 s" in read(findings)[1]
+
+
 def test_captions_count_right() -> None:
     findings = example(300)
     held = [p for p in findings["profile"] if p["held_out"]]
