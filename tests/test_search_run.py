@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from speechnas_lab.search import (
     search,
 )
 from speechnas_lab.search.run import describe_space
+from speechnas_lab.space import PRESETS, MobileConformerSpace
 
 BOTH = [RandomSearch, RegularizedEvolution]
 NAN, INF = float("nan"), float("inf")
@@ -370,3 +372,24 @@ def test_a_space_is_described_by_its_choices() -> None:
     assert describe_space(ToySpace()).startswith("ToySpace toy ")
     assert describe_space(ToySpace(8, 5)) != describe_space(ToySpace(8, 6))
     assert len({Toy((1,)), Toy((1,))}) == 1
+    laptop = PRESETS["laptop"]
+    rare = replace(laptop, max_depth=laptop.max_depth - 1)  # eight samples need not show the difference
+    named = [describe_space(MobileConformerSpace(choices=choices)) for choices in (laptop, rare)]
+    assert named[0] != named[1] and named[0] == repr(MobileConformerSpace())
+
+
+def test_seconds_are_shared_and_hold_the_evaluation() -> None:
+    def at_once(trials: list[Trial]) -> list[tuple[float, ...]]:
+        time.sleep(0.05)
+        return [cost(trial) for trial in trials]
+
+    def own(trials: list[Trial]) -> Iterator[tuple[float, ...]]:
+        for trial in trials:
+            trial.seconds = 7.0
+            yield cost(trial)
+
+    shared = search(ToySpace(), "random", None, 5, seed=0, evaluate_many=at_once).trials
+    strategy = RandomSearch(seed=0)
+    assert sum(trial.seconds for trial in shared) >= 0.05 * (1 if strategy.batch() > 1 else 5) * 0.9
+    given = search(ToySpace(), "random", None, 5, seed=0, evaluate_many=own).trials
+    assert [trial.seconds for trial in given] == [7.0] * 5

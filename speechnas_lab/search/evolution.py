@@ -32,7 +32,8 @@ class RegularizedEvolution(Strategy):
     1. ageing: only the newest `lifetime` trials live, however good an older one was;
     2. selection: of those alive, the best `population` may be parents;
     3. tournament: `tournament` of them are drawn, the best is the parent;
-    4. with probability `crossover` a second parent lends genes; then one gene mutates.
+    4. with probability `crossover` a second parent lends genes; then one or two genes mutate, and more
+       after ten failures to find an allowed architecture that is new, at last all.
 
     `lifetime=population, children=1` is the published algorithm; `lifetime=None` (nobody dies of age) with
     several objectives is NSGA-II's selection. Children of a generation come from the results that were known
@@ -102,7 +103,7 @@ class RegularizedEvolution(Strategy):
         if self.rng.random() < self.crossover:
             child = self.space.crossover(child, self._winner().arch, self.rng)
         for _ in range(min(1 + attempt // 10, 8)):
-            child = self.space.mutate(child, self.rng)  # mutation: one gene
+            child = self.space.mutate(child, self.rng)  # one or two genes each time
         return child
 
     def _winner(self) -> Trial:

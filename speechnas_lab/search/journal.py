@@ -2,8 +2,9 @@
 
 Line 1 holds the settings that decide the course of the search (seed, space, strategy, and what the caller
 adds, such as the corpus). A journal is only continued with the same settings. Every line is on the disk
-before the search goes on, so that a killed run loses the trial in flight and no more. A torn last line is
-dropped when the journal is opened again.
+before the search goes on, so that a killed run loses the trials in flight and no more: one, or with
+`evaluate_many` those whose results it has not yielded. A torn last line is dropped when the journal is opened
+again.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def _plain(value: Any) -> Any:
 
 
 def dumps(record: dict[str, Any]) -> str:
+    """One line of JSON; NumPy and torch values become plain ones. BadInput for what JSON cannot hold."""
     return json.dumps(record, default=_plain, ensure_ascii=False, separators=(",", ":"))
 
 

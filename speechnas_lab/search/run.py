@@ -58,7 +58,12 @@ class SearchResult:
 
 
 def describe_space(space: Any) -> str:
-    """Name a space by class, preset and a hash of eight samples, which changes when the choices change."""
+    """Name a space so that other choices have another name: by its own `repr`, which must hold them all.
+
+    A class without one is named by class, preset and a hash of eight samples.
+    """
+    if type(space).__repr__ is not object.__repr__:
+        return repr(space)
     rng = random.Random(0)
     samples = "\n".join(space.sample(rng).to_json() for _ in range(8))
     name = " ".join(filter(None, (type(space).__name__, getattr(space, "preset", ""))))
@@ -99,7 +104,8 @@ def search(
     exception makes the trial fail with that reason; KeyboardInterrupt and SystemExit pass through.
     `evaluate_many(trials)` may be given instead, for worker processes: it yields one result for each trial,
     in order, and an Exception object for a trial that failed; an exception that it raises itself passes
-    through.
+    through. It may set `trial.seconds`; else a trial took as long as its result was waited for, and its share
+    of a common wait before the first.
 
     `budget` counts full evaluations: each trial takes `trial.budget` of it, failed ones too.
     `constraint(arch)` is asked before a trial is made. `settings` is whatever else decides the results
@@ -174,14 +180,16 @@ def _run(batch: list[Trial], strategy: Strategy, many: EvaluateMany, book: Journ
         strategy.tell(trial, values, book.records[trial.number]["reason"])
         yield trial
     new = [trial for trial in batch if trial not in known]
+    start = time.perf_counter()
     results = iter(many(new)) if new else iter(())
+    share = (time.perf_counter() - start) / max(1, len(new))
     for trial in new:
         start = time.perf_counter()
         try:
             values = next(results)
         except StopIteration:
             raise BadInput(f"evaluate_many gave no result for trial {trial.number}") from None
-        trial.seconds = time.perf_counter() - start
+        trial.seconds = trial.seconds or share + time.perf_counter() - start
         if isinstance(values, Exception):
             strategy.tell(trial, None, _reason(values))
         else:
