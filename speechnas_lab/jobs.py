@@ -12,7 +12,12 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessP
 from contextlib import contextmanager
 from typing import Any
 
-_report: Callable[[float], None] = lambda units: None  # where finished units of work are reported
+
+def _unheard(units: float) -> None:
+    """Nobody listens to progress."""
+
+
+_report: Callable[[float], None] = _unheard  # where finished units of work are reported
 
 
 class WorkerLost(RuntimeError):

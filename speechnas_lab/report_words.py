@@ -66,6 +66,7 @@ def astronomical(count: int) -> str:
 
 
 def milliseconds(value: float) -> str:
+    """3.456 -> 3.46 ms"""
     return f"{significant(value)} ms"
 
 
@@ -93,6 +94,7 @@ def winner_of(findings: dict) -> dict:
 
 
 def of_kind(findings: dict, *kinds: str) -> list[dict]:
+    """The models rows of these kinds, in their order."""
     return [row for row in findings["models"] if row.get("kind") in kinds]
 
 

@@ -73,6 +73,7 @@ def assemble(name: str, rows: list[Row], seed: int = 0, notes: list[str] | None 
 
 
 def refuse_repeats(rows: list[Row]) -> None:
+    """BadInput where two rows have one id."""
     first: dict[str, Row] = {}
     for row in rows:
         if (other := first.setdefault(row.id, row)) is not row:
@@ -80,7 +81,7 @@ def refuse_repeats(rows: list[Row]) -> None:
 
 
 def refuse_gaps(rows: list[Row], column: str, value: Callable[[Row], str]) -> None:
-    """A column is filled for all rows or for none."""
+    """BadInput unless a column is filled for all rows or for none."""
     filled = [row for row in rows if value(row)]
     if filled and len(filled) < len(rows):
         gap = next(row for row in rows if not value(row))
@@ -88,6 +89,7 @@ def refuse_gaps(rows: list[Row], column: str, value: Callable[[Row], str]) -> No
 
 
 def refuse_shared_speakers(rows: list[Row]) -> None:
+    """BadInput where a speaker is in two splits."""
     first: dict[str, Row] = {}
     for row in rows:
         other = first.setdefault(row.speaker, row)
@@ -99,12 +101,14 @@ def refuse_shared_speakers(rows: list[Row]) -> None:
 
 
 def refuse_empty_splits(name: str, rows: list[Row], why: str) -> None:
+    """BadInput where a split that is needed has no row; `why` ends the message."""
     for split in NEEDED:
         if not any(row.split == split for row in rows):
             raise BadInput(f"{name}: the split {split} cannot be made, it has no usable utterance: {why}")
 
 
 def spoken_by(shares: dict[str, str]) -> str:
+    """The speakers of each split in words; `shares` maps speaker to split."""
     names = defaultdict(list)
     for speaker in sorted(shares):
         names[shares[speaker]].append(speaker)

@@ -106,6 +106,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, utterance: Utterance) -> list[i
 
 
 def output_frames(stored: Stored, utterance: Utterance, reduction: int) -> int:
+    """Frames that a network gives for an utterance, rounded up."""
     first, last = stored.where[utterance.id]
     return -(-(last - first) // reduction)
 
@@ -128,6 +129,7 @@ def report(corpus: Corpus, split: str, short: list[Utterance], total: int, reduc
 def examples(
     corpus: Corpus, stored: Stored, utterances: list[Utterance], tokens: dict[str, list[int]]
 ) -> Examples:
+    """The examples of these utterances; `tokens` by id."""
     features = [stored[u.id] for u in utterances]
     labels = [frame_labels(corpus, u, len(f)) for u, f in zip(utterances, features, strict=True)]
     return Examples(

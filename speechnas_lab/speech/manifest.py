@@ -135,6 +135,7 @@ def json_lines(text: str, name: str) -> list[tuple[int, dict[str, str]]]:
 
 
 def column(name: str) -> str:
+    """Our name of a column, whatever its case and whichever tool named it."""
     plain = name.strip().lower()
     return NAMES.get(plain, plain)
 

@@ -107,10 +107,12 @@ def rates(sums: np.ndarray) -> np.ndarray:
 
 
 def rate(counts: Sequence[tuple[int, int]]) -> float:
+    """The error rate of all (errors, words) together."""
     return float(rates(np.array(counts, np.int64).reshape(-1, 2).sum(0)))
 
 
 def ends(values: np.ndarray) -> tuple[float, float]:
+    """The middle 95% of resampled values: their 2.5th and 97.5th percentile."""
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
