@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from math import ceil, prod
 from random import Random
 
@@ -130,6 +131,21 @@ def test_words_name_every_block_and_the_frame_rates() -> None:
         "Activation: Swish. Inside the convolutions: LayerNorm.",
         "Head: one output each 80 ms.",
     ]
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_int8_bytes_are_those_of_a_quantised_file(tmp_path, norm: str) -> None:
+    from speechnas_lab.hardware import export_onnx, quantize_dynamic, stored_bytes
+    from speechnas_lab.models import build
+
+    rng, here = Random(3), MobileConformerSpace()
+    for arch in [here.smallest(), here.largest(), *(here.sample(rng) for _ in range(4))]:
+        arch = replace(arch, norm=norm)
+        whole = export_onnx(build(arch, vocab_size=37), tmp_path / "m.onnx")
+        small = stored_bytes(quantize_dynamic(whole.path, tmp_path / "m8.onnx"))
+        assert space.int8_bytes(arch, vocab_size=37) == pytest.approx(small, rel=0.01)
+    with pytest.raises(BadInput):
+        space.int8_bytes(arch, vocab_size=0)
 
 
 def luminance(colour: str) -> float:

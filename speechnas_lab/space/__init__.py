@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = exports(
         "MobileConformerSpace": ".space",
         "Counts": ".counting",
         "counts": ".counting",
+        "int8_bytes": ".counting",
         "describe": ".picture",
         "drawing": ".picture",
     },

@@ -23,6 +23,7 @@ class Layer(NamedTuple):
     part: "attention" is its projections, "products" are queries x keys and weights x values; "convolution" is
     the two pointwise layers around "depthwise". A norm counts to the layer that it feeds or follows.
     nonlinear: values that pass through an activation or a softmax; they cost time and no MACs.
+    matrix_weights: those of the parameters that are weights of matrix products; columns: outputs of those products.
     """
 
     part: str
@@ -30,6 +31,8 @@ class Layer(NamedTuple):
     parameters: int
     macs: int
     nonlinear: int
+    matrix_weights: int = 0
+    columns: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,43 +55,55 @@ def counts(arch: Architecture, input_dim: int = 80, vocab_size: int = 200, frame
     return Counts(sum(p for p, _ in by_part.values()), sum(m for _, m in by_part.values()), by_part)
 
 
+def int8_bytes(arch: Architecture, input_dim: int = 80, vocab_size: int = 200) -> int:
+    """Bytes of the weights once the matrices are int8, as `hardware.quantize_dynamic` stores them.
+
+    A matrix takes 1 byte a weight and 5 an output column (float32 scale, int8 zero point); all else 4 a parameter.
+    """
+    if min(input_dim, vocab_size) < 1:
+        raise BadInput("input_dim and vocab_size must be 1 or more")
+    found = list(layers(arch, input_dim, vocab_size, arch.stem))
+    return sum(4 * (x.parameters - x.matrix_weights) + x.matrix_weights + 5 * x.columns for x in found)
+
+
 def layers(arch: Architecture, input_dim: int, vocab_size: int, frames: int) -> Iterator[Layer]:
     """All layers of `arch`, in order."""
     parts = segments(arch)
     step, width = arch.stem, parts[0].width
     time = -(-frames // step)  # rounded up
     stacked = step * input_dim
-    yield Layer("stem", step, _linear(stacked, width) + 2 * width, time * stacked * width, 0)
+    weights = stacked * width
+    yield Layer("stem", step, _linear(stacked, width) + 2 * width, time * weights, 0, weights, width)
     for number, segment in enumerate(parts):
         if number:
             parameters = _linear(width, segment.width) + 2 * segment.width
-            macs = width * segment.width
+            weights = macs = width * segment.width
             if segment.reduction != "none":
                 step, time = 2 * step, -(-time // 2)
             if segment.reduction == "conv":
                 parameters, macs = parameters + 4 * width, macs + 3 * width  # depthwise, kernel 3, bias
             width = segment.width
-            yield Layer("transition", step, parameters, time * macs, 0)
+            yield Layer("transition", step, parameters, time * macs, 0, weights, width)
         for block in segment.blocks:
             yield from _block(block, width, time, step, arch.macaron)
     step = arch.output_reduction
-    yield Layer(
-        "head", step, 2 * width + _linear(width, vocab_size), -(-frames // step) * width * vocab_size, 0
-    )
+    time, weights = -(-frames // step), width * vocab_size
+    yield Layer("head", step, 2 * width + _linear(width, vocab_size), time * weights, 0, weights, vocab_size)
 
 
 def _block(block: Block, w: int, time: int, step: int, macaron: bool) -> Iterator[Layer]:
     hidden = int(round(block.expansion * w))
     halves = 2 if macaron else 1
     forward = halves * (2 * w + _linear(w, hidden) + _linear(hidden, w)) + (2 * w if macaron else 0)
-    yield Layer("feed-forward", step, forward, halves * time * 2 * w * hidden, halves * time * hidden)
+    weights, columns = halves * 2 * w * hidden, halves * (hidden + w)
+    yield Layer("feed-forward", step, forward, time * weights, halves * time * hidden, weights, columns)
     if block.heads:
-        yield Layer("attention", step, 2 * w + _linear(w, 3 * w) + _linear(w, w), time * 4 * w * w, 0)
+        parameters, weights = 2 * w + _linear(w, 3 * w) + _linear(w, w), 4 * w * w
+        yield Layer("attention", step, parameters, time * weights, 0, weights, 4 * w)
         yield Layer("products", step, 0, 2 * time * time * w, block.heads * time * time)
     if block.kernel:
-        yield Layer(
-            "convolution", step, 2 * w + _linear(w, 2 * w) + _linear(w, w), time * 3 * w * w, time * w
-        )
+        parameters, weights = 2 * w + _linear(w, 2 * w) + _linear(w, w), 3 * w * w
+        yield Layer("convolution", step, parameters, time * weights, time * w, weights, 3 * w)
         yield Layer("depthwise", step, block.kernel * w + w + 2 * w, time * block.kernel * w, time * w)
 
 
