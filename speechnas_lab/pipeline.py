@@ -46,6 +46,7 @@ from .steps import (
     shortlist,
     start_supernet,
     train_model,
+    tuning,
     within,
 )
 from .work import Source, Speech, cost, open_speech
@@ -79,7 +80,7 @@ def run_search(
     from .report import write_report
 
     given, budget, seconds = read_profile(profile_file), BUDGETS[settings.budget], {}
-    folder = open_folder(Path(out), asdict(settings))
+    folder = open_folder(Path(out), asdict(settings) | tuning(budget))
     with alone(folder):
         told = read_json(folder / "findings.json")
         if told is None:
@@ -87,8 +88,8 @@ def run_search(
             say(f"This search will take {words} here, the first time half a minute more for the corpus.")
         started = time.monotonic()
         with timed(seconds, "speech"):
-            source = open_source(settings, budget)
-            speech = open_speech(source, progress)
+            source = open_source(settings, budget, progress)
+            speech = open_speech(source)
         keep_inputs(folder, speech, given)
         if told is None:
             for note in speech.corpus.notes:
@@ -155,9 +156,10 @@ def open_folder(folder: Path, mine: dict[str, Any]) -> Path:
             theirs = read_json(place)
             if theirs is None:
                 raise BadInput(f"{place} is damaged: choose another --out, or delete {folder} and start again")
-            differ = [key for key in mine if mine[key] != theirs.get(key)]
-            if differ:
-                what = "; ".join(f"{key} {theirs.get(key)!r} there, {mine[key]!r} now" for key in differ)
+            there, now = flat({key: theirs.get(key) for key in mine}), flat(mine)
+            names = [key for key in there | now if there.get(key) != now.get(key)]
+            if names:
+                what = "; ".join(f"{key} {there.get(key)!r} there, {now.get(key)!r} now" for key in names)
                 raise BadInput(f"{folder} holds work with other settings ({what}): choose another --out")
         elif any(file.name != "settings.json.part" for file in folder.iterdir()):
             raise BadInput(f"{folder} holds other files: choose an empty or new folder with --out")
@@ -166,6 +168,14 @@ def open_folder(folder: Path, mine: dict[str, Any]) -> Path:
     except OSError as error:
         raise BadInput(f"cannot write to {folder} ({error.strerror or error}): choose another --out") from None
     return folder
+
+
+def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested values by dotted names: {"limits": {"bytes": 5}} becomes {"limits.bytes": 5}."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return found
 
 
 @contextmanager
@@ -208,7 +218,7 @@ def keep_inputs(folder: Path, speech: Speech, profile: str | None = None) -> Non
         write_text(kept, profile)
 
 
-def open_source(settings: Settings, budget: Budget) -> Source:
+def open_source(settings: Settings, budget: Budget, progress: bool = False) -> Source:
     """How the speech is read: the coarsest time resolution at which nearly all training utterances can be spelt."""
     from .work import choose_tokenizer, load_corpus
 
@@ -216,12 +226,12 @@ def open_source(settings: Settings, budget: Budget) -> Source:
     tokens = choose_tokenizer(corpus).to_json()
     source = Source(settings.corpus, settings.data, budget.corpus_size, tokens, 8)
     try:
-        open_speech(source)
+        open_speech(source, progress)
     except BadInput as error:
         if "too short for CTC" not in str(error):
             raise
         source = Source(settings.corpus, settings.data, budget.corpus_size, tokens, 4)
-        open_speech(source)
+        open_speech(source, progress)
     return source
 
 
@@ -235,7 +245,7 @@ def entrants(run: Run, chosen: list, allowed: Callable, predictor: Any) -> dict[
     space = run.space
     found = [space.canonical(trial.arch) for trial in chosen]
     entries = {arch.id: ("finalist", arch.to_json()) for arch in found}
-    lucky = random_peer(run, chosen[0].parts["latency_ms"], allowed, predictor)
+    lucky = random_peer(run, chosen[0].parts["latency_ms"], allowed, predictor, found)
     entries.setdefault(lucky.id, ("random", lucky.to_json()))
     return entries | {name: ("hand-designed", name) for name in BASELINES if name in run.budget.peers}
 

@@ -5,29 +5,35 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
+import math
 import platform
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.stats import kendalltau
+from sklearn.model_selection import KFold, cross_val_predict
 
 from .files import read_json, write_json, write_text
 from .hardware import (
+    Device,
     LatencyPredictor,
     Profile,
+    Row,
     export_onnx,
     peak_memory,
     quantize_dynamic,
     real_time_factor,
     session,
     stored_bytes,
+    this_machine,
 )
 from .hardware.timing import measure
-from .oneshot.ranking import fidelity
 from .search import SearchResult, Trial, pareto_front
 from .space import Architecture, counts
 from .speech import LogMel, greedy_decode, paired_bootstrap, word_error_rate
@@ -160,13 +166,13 @@ def findings(
     by_name = {row["name"]: row for row in rows}
     best = [{"id": t.arch.id, "score": t.values[0], "wer": by_name[t.arch.id]["valid_wer"]} for t in chosen]
     inside = [row for row in measured.rows if row.arch in space]
-    guessed = predictor.held_out if hasattr(predictor, "held_out") else predictor.predict([r.arch for r in inside])
+    guessed = out_of_sample(predictor, inside)
     finished = found.finished
     front = pareto_ids(finished)
     return {
         "corpus": corpus_facts(speech),
         "settings": {"budget": run.budget.name, "seed": run.seed, "command": command},
-        "machine": {"processor": measured.device.processor, "cores": os.cpu_count(), "system": platform.platform()},
+        "machine": machine_facts(run, measured.device),
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "onnxruntime", "numpy")},
         "limits": {"latency_ms": limits.latency_ms, "bytes": limits.bytes, "memory_bytes": limits.memory_bytes},
@@ -175,7 +181,7 @@ def findings(
         "trials": [{"number": t.number, "id": t.arch.id, "score": t.values[0], "latency_ms": t.parts["latency_ms"]}
                    for t in finished],
         "front": front,
-        "profile": [{"id": r.arch.id, "predicted_ms": float(p), "measured_ms": r.latency_ms, "held_out": False}
+        "profile": [{"id": r.arch.id, "predicted_ms": float(p), "measured_ms": r.latency_ms, "held_out": True}
                     for r, p in zip(inside, guessed, strict=False)]
         + [{"id": row["name"], "predicted_ms": row["latency_predicted_ms"], "measured_ms": row["latency_ms"],
             "held_out": True} for row in rows if row["latency_predicted_ms"] is not None],
@@ -186,11 +192,34 @@ def findings(
     }
 
 
+def machine_facts(run: Run, profiled: Device) -> dict[str, Any]:
+    """The machine at hand, where models were trained and timed; and that of the profile, if it is another."""
+    here = this_machine(run.device, profiled.threads)
+    facts = {"name": here.name, "processor": here.processor, "cores": here.logical_cores, "system": platform.platform()}
+    if replace(profiled, name=here.name) != here:
+        facts["profile measured on"] = (f"{profiled.name}, {profiled.processor}, {profiled.logical_cores} cores, "
+                                        f"onnxruntime {profiled.onnxruntime}")
+    return facts
+
+
+def out_of_sample(predictor: LatencyPredictor, rows: Sequence[Row]) -> list[float]:
+    """Latencies that predictors like this one give for rows that they were not fitted on: 5 folds, or one each."""
+    if len(rows) < 2:
+        return []
+    folds = KFold(min(5, len(rows)), shuffle=True, random_state=0)
+    encoded = np.stack([predictor.space.encode(row.arch) for row in rows])
+    return cross_val_predict(predictor, encoded, [row.latency_ms for row in rows], cv=folds).tolist()
+
+
 def rank_agreement(finalists: list[dict]) -> float | None:
-    """Kendall's tau between the search's score and the error rate from scratch; None for two finalists or fewer."""
+    """Kendall's tau between the search's score and the error rate from scratch.
+
+    None for two finalists or fewer, and where all are equal in one of the two.
+    """
     if len(finalists) < 3:
         return None
-    return fidelity([f["score"] for f in finalists], [[f["wer"]] for f in finalists]).tau
+    tau = float(kendalltau([f["score"] for f in finalists], [f["wer"] for f in finalists]).statistic)
+    return tau if math.isfinite(tau) else None
 
 
 def pareto_ids(trials: Sequence[Trial]) -> list[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,18 +17,18 @@ from typing import Any
 
 from .errors import BadInput
 from .files import write_text
-from .hardware import LatencyPredictor, Profile, profile
+from .hardware import LatencyPredictor, Profile, profile, this_machine
 from .jobs import Workers
-from .models.baselines import BASELINES, conformer
+from .models.baselines import BASELINES, LARGE
 from .oneshot import Sandwich
 from .search import RegularizedEvolution, SearchResult, Trial, search
-from .space import Architecture, MobileConformerSpace, counts
+from .space import Architecture, MobileConformerSpace, counts, int8_bytes
 from .training import Recipe
-from .work import Source, open_speech, score_paths, train_alone, train_supernet
+from .work import VALIDATION, Source, open_speech, score_paths, train_alone, train_supernet
 
 REFERENCE = "conformer-large"  # whose size and speed set the limits where the user gives none
-SMALLER, FASTER = 16.5, 5.2  # int8 bytes against float32, and encoder latency, asked for; with features: RTF 3 times lower
-INT8_BYTES = 1.17  # bytes a parameter in an int8 file of this space, see `export`
+SMALLER, FASTER = 16.5, 5.2  # int8 bytes against float32, and encoder latency, asked for; makes the RTF 3 times lower
+CHUNK = 10  # trials that are scored together: what a search that is cut off has to score again
 PRIOR = 1.0  # weight of log parameters in the score, see `score`
 
 
@@ -51,6 +52,11 @@ BUDGETS = {
     "standard": Budget("standard", "standard", 100, 2400, 100, 50, 5, 800, tuple(BASELINES)),
     "full": Budget("full", "standard", 200, 30000, 100, 50, 10, 6000, tuple(BASELINES)),
 }
+
+
+def tuning(budget: Budget) -> dict[str, Any]:
+    """What decides a search beside its settings, in this version: work begun with other numbers is not gone on with."""
+    return {"work": asdict(budget), "prior": PRIOR, "validation": VALIDATION}
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def choose_limits(run: Run, measured: Profile) -> Limits:
 
 def reference(source: Source) -> Architecture:
     """The large hand-designed Conformer."""
-    return conformer(144, 8)
+    return LARGE
 
 
 # Step 2: space --------------------------------------------------------------------------------------------------------
@@ -131,7 +137,8 @@ def measure_device(run: Run) -> Profile:
         except ValueError as error:
             raise BadInput(f"{place} is damaged ({error}): delete it, and this machine is measured again") from None
     archs = profiled(run.seed, run.budget.profile, run.space)
-    found = profile(archs, **run.sizes(), partial=run.file("profile.part"), progress=False)
+    found = profile(archs, **run.sizes(), device=this_machine(run.device), partial=run.file("profile.part"),
+                    progress=False)
     write_text(place, found.to_json())
     run.file("profile.part").unlink(missing_ok=True)
     return found
@@ -140,7 +147,7 @@ def measure_device(run: Run) -> Profile:
 def profiled(seed: int, count: int, space: MobileConformerSpace | None = None) -> list[Architecture]:
     """What is measured: the large hand-designed Conformer, the space's ends, and `count` random architectures."""
     rng, space = random.Random(f"profile {seed}"), space or MobileConformerSpace("laptop")
-    return [conformer(144, 8), space.largest(), space.smallest(), *(space.sample(rng) for _ in range(count))]
+    return [LARGE, space.largest(), space.smallest(), *(space.sample(rng) for _ in range(count))]
 
 
 def fit_predictor(run: Run, measured: Profile) -> LatencyPredictor:
@@ -172,7 +179,7 @@ def within(run: Run, limits: Limits, predictor: LatencyPredictor) -> Callable[[A
     sizes = run.sizes()
 
     def allowed(arch: Architecture) -> bool:
-        if limits.bytes is not None and int8_bytes(arch, sizes) > limits.bytes:
+        if limits.bytes is not None and int8_bytes(arch, **sizes) > limits.bytes:
             return False
         if limits.memory_bytes is not None and memory_estimate(arch, sizes) > limits.memory_bytes:
             return False
@@ -189,7 +196,7 @@ def fastest(run: Run, limits: Limits, predictor: LatencyPredictor, allowed: Call
         return
     tried.append(space.smallest())
     few = "next to no" if allowed(tried[-1]) else "no"
-    quick, small = min(predictor.predict(tried)), min(int8_bytes(arch, run.sizes()) for arch in tried)
+    quick, small = min(predictor.predict(tried)), min(int8_bytes(arch, **run.sizes()) for arch in tried)
     least = min(memory_estimate(arch, run.sizes()) for arch in tried)
     raise BadInput(
         f"{few} architecture keeps the limits ({describe_limits(limits)}): the fastest possible takes about "
@@ -206,11 +213,6 @@ def describe_limits(limits: Limits) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def int8_bytes(arch: Architecture, sizes: dict[str, int]) -> int:
-    """Weights as stored in int8, estimated: matrices take a byte a weight; biases, norms, filters and scales more."""
-    return round(INT8_BYTES * counts(arch, **sizes).parameters)
-
-
 def memory_estimate(arch: Architecture, sizes: dict[str, int]) -> int:
     """Float32 weights and the widest layer of a two-second utterance: an estimate, not a measurement."""
     frames = math.ceil(200 / arch.stem)
@@ -224,23 +226,41 @@ def evolve(run: Run, supernet: str, limits: Limits, predictor: LatencyPredictor)
     budget, sizes = run.budget, run.sizes()
     strategy = RegularizedEvolution(population=budget.population, children=budget.population)
 
-    def evaluate_many(trials: Sequence[Trial]) -> list[tuple[float, ...]]:
-        archs = [trial.arch.to_json() for trial in trials]
-        halves = [archs[0::2], archs[1::2]]
-        jobs = [run.workers.submit(score_paths, run.source, "laptop", supernet, half) for half in halves if half]
-        losses: list[float] = [0.0] * len(archs)
-        for start, found in enumerate(run.workers.gather(jobs, run.advance)):
-            losses[start::2] = found
-        latencies = predictor.predict([trial.arch for trial in trials])
-        for trial, loss, latency in zip(trials, losses, latencies, strict=False):
-            trial.parts = {"loss": loss, "latency_ms": float(latency)}
-        return [(score(loss, trial.arch, sizes),) for loss, trial in zip(losses, trials, strict=False)]
+    def evaluate_many(trials: Sequence[Trial]) -> Iterator[tuple[float, ...]]:
+        for trial, loss in scored(run, supernet, trials):
+            trial.parts = {"loss": loss, "latency_ms": float(predictor.predict([trial.arch])[0])}
+            yield (score(loss, trial.arch, sizes),)
 
-    settings = {"corpus": run.source.corpus, "budget": budget.name, "limits": asdict(limits)}
+    settings = {"corpus": run.source.corpus, "budget": budget.name, "limits": asdict(limits)} | tuning(budget)
     return search(
         run.space, strategy, None, budget.population * budget.generations, within(run, limits, predictor),
         run.file("journal.jsonl"), run.seed, evaluate_many=evaluate_many, settings=settings,
     )
+
+
+def scored(run: Run, supernet: str, trials: Sequence[Trial]) -> Iterator[tuple[Trial, float]]:
+    """Each trial, in order, with its path's loss, `CHUNK` at a time, half of it in each of two workers.
+
+    The next chunk is in the workers' queue before one is waited for, so that they never stand idle.
+    """
+    chunks = [trials[start : start + CHUNK] for start in range(0, len(trials), CHUNK)]
+
+    def ask(chunk: Sequence[Trial]) -> list[Future]:
+        archs = [trial.arch.to_json() for trial in chunk]
+        halves = [half for half in (archs[0::2], archs[1::2]) if half]
+        return [run.workers.submit(score_paths, run.source, "laptop", supernet, half) for half in halves]
+
+    coming = ask(chunks[0])
+    for number, chunk in enumerate(chunks):
+        jobs, start = coming, time.perf_counter()
+        coming = ask(chunks[number + 1]) if number + 1 < len(chunks) else []
+        losses = [0.0] * len(chunk)
+        for place, found in enumerate(run.workers.gather(jobs, run.advance)):
+            losses[place::2] = found
+        seconds = (time.perf_counter() - start) / len(chunk)
+        for trial, loss in zip(chunk, losses, strict=True):
+            trial.seconds = seconds
+            yield trial, loss
 
 
 def score(loss: float, arch: Architecture, sizes: dict[str, int]) -> float:
@@ -269,10 +289,16 @@ def train_model(run: Run, name: str, arch: str) -> Future:
     return run.workers.submit(train_alone, run.source, arch, run.recipe, str(run.file("models") / name))
 
 
-def random_peer(run: Run, latency: float, allowed: Callable, predictor: LatencyPredictor) -> Architecture:
-    """Of some random architectures within the limits, the one whose latency is nearest: what luck would have found."""
+def random_peer(
+    run: Run, latency: float, allowed: Callable, predictor: LatencyPredictor, finalists: Sequence[Architecture] = ()
+) -> Architecture:
+    """Of some random architectures within the limits, the one whose latency is nearest: what luck would have found.
+
+    `finalists` (canonical) are left out.
+    """
     rng, space = random.Random(f"random {run.seed}"), run.space
-    many = [arch for arch in (space.sample(rng) for _ in range(500)) if allowed(arch)]
+    drawn = (space.sample(rng) for _ in range(500))
+    many = [arch for arch in drawn if allowed(arch) and space.canonical(arch) not in finalists]
     if not many:
         return space.canonical(space.smallest())
     distance = abs(predictor.predict(many) - latency)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -63,12 +63,24 @@ class Speech:
     frame_labels: int  # classes of the auxiliary frame loss, 0 where the corpus marks no phonemes
 
 
-@lru_cache(maxsize=2)
 def open_speech(source: Source, progress: bool = False) -> Speech:
-    """The examples of every split."""
+    """The examples of every split; `progress` shows a bar where the features are not in the cache yet."""
+    return opened(source, Shown(progress))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Whether progress is shown: no part of what `opened` is remembered by."""
+
+    bar: bool = field(compare=False)
+
+
+@lru_cache(maxsize=2)
+def opened(source: Source, shown: Shown) -> Speech:
+    """What `open_speech` gives, made once in a process."""
     corpus = load_corpus(source.corpus, data=source.data, seed=source.seed, size=source.size)
     tokenizer = tokenizer_from_json(source.tokenizer) if source.tokenizer else choose_tokenizer(corpus)
-    examples = prepare(corpus, tokenizer, source.output_reduction, progress=progress)
+    examples = prepare(corpus, tokenizer, source.output_reduction, progress=shown.bar)
     return Speech(corpus, tokenizer, examples, len(corpus.label_names))
 
 

@@ -63,7 +63,7 @@ def small(cli_cache, monkeypatch) -> None:
 
     make_small(monkeypatch, cli_cache)
     monkeypatch.setattr(jobs, "_report", lambda units: None)
-    work.open_speech.cache_clear()
+    work.opened.cache_clear()
     work.open_supernet.cache_clear()
 
 
@@ -73,7 +73,7 @@ def run(small, capsys):
     from speechnas_lab import cli, work
 
     def command(*argv: object) -> tuple[int, str, list[str]]:
-        work.open_speech.cache_clear()
+        work.opened.cache_clear()
         work.open_supernet.cache_clear()
         capsys.readouterr()
         try:

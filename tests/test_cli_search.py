@@ -14,7 +14,7 @@ from speech_base import base, base_rows, write_rows
 
 from speechnas_lab import files, pipeline, steps, work
 from speechnas_lab.report_words import int8_words
-from speechnas_lab.space import MobileConformerSpace
+from speechnas_lab.space import MobileConformerSpace, int8_bytes
 
 
 # A whole search -------------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_a_limit_that_nothing_keeps_is_refused_with_what_is_possible(refused, sp
 def test_a_limit_that_only_the_smallest_keeps_is_refused_before_training(refused, speech, finished, tmp_path):
     source = work.Source(**files.read_json(finished / "models/conformer-small/result.json")["source"])
     sizes = {"input_dim": 80, "vocab_size": work.open_speech(source).tokenizer.vocab_size}
-    limit = steps.int8_bytes(MobileConformerSpace().smallest(), sizes)
+    limit = int8_bytes(MobileConformerSpace().smallest(), **sizes)
     line = refused(*search(speech, tmp_path / "out", "--profile", finished / "profile.json", "--max-bytes", limit))
     assert "next to no architecture keeps the limits" in line and f"the smallest {limit:,} bytes" in line
 

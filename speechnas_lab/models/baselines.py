@@ -25,6 +25,9 @@ def conformer(width: int, blocks: int, heads: int = 4, kernel: int = 31, reducti
     return Architecture(4, stages, "swish", "batch", True, reduction)
 
 
+LARGE = conformer(144, 8)  # the one that the others are compared with
+
+
 class ConvNet(Recogniser):
     """QuartzNet (Kriman et al., 2019) when `separable`, Jasper (Li et al., 2019) when not: blocks of R convolutions.
 
@@ -107,7 +110,7 @@ class BiLSTM(Recogniser):
 
 
 BASELINES: dict[str, Callable[[int, int], Recogniser]] = {
-    "conformer-large": lambda f, v: build(conformer(144, 8), input_dim=f, vocab_size=v),
+    "conformer-large": lambda f, v: build(LARGE, input_dim=f, vocab_size=v),
     "conformer-small": lambda f, v: build(conformer(64, 4, kernel=15), input_dim=f, vocab_size=v),
     "quartznet": lambda f, v: ConvNet(f, v, 128, [11, 11, 13, 15, 17, 19], 3, separable=True),
     "jasper": lambda f, v: ConvNet(f, v, 96, [7, 7, 7, 9, 9], 2, separable=False),
