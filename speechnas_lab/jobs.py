@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -124,3 +125,28 @@ class Workers:
                 return
             if advance:
                 advance(units)
+
+
+def in_chunks(
+    workers: Workers, work: Callable[[list], list], rows: Sequence[Any], size: int,
+    advance: Callable[[float], None] | None = None,
+) -> Iterator[tuple[Any, float]]:
+    """For each row, in order, its entry of `work(rows)` and its share of the seconds; `size` rows at a time, half of
+    them in each of two workers.
+
+    The next chunk is in the workers' queue before one is waited for, so that they never stand idle.
+    """
+    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+
+    def submit(chunk: Sequence[Any]) -> list[Future]:
+        return [workers.submit(work, list(half)) for half in (chunk[0::2], chunk[1::2]) if half]
+
+    coming = submit(chunks[0]) if chunks else []
+    for number, chunk in enumerate(chunks):
+        jobs, start = coming, time.perf_counter()
+        coming = submit(chunks[number + 1]) if number + 1 < len(chunks) else []
+        results = [None] * len(chunk)
+        for place, found in enumerate(workers.gather(jobs, advance)):
+            results[place::2] = found
+        seconds = (time.perf_counter() - start) / len(chunk)
+        yield from ((result, seconds) for result in results)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .errors import BadInput
 from .files import write_text
 from .hardware import LatencyPredictor, Profile, profile, this_machine
-from .jobs import Workers
+from .jobs import Workers, in_chunks
 from .models.baselines import BASELINES, LARGE
 from .oneshot import Sandwich
 from .search import RegularizedEvolution, SearchResult, Trial, search
@@ -227,7 +227,9 @@ def evolve(run: Run, supernet: str, limits: Limits, predictor: LatencyPredictor)
     strategy = RegularizedEvolution(population=budget.population, children=budget.population)
 
     def evaluate_many(trials: Sequence[Trial]) -> Iterator[tuple[float, ...]]:
-        for trial, loss in scored(run, supernet, trials):
+        ask, archs = partial(score_paths, run.source, "laptop", supernet), [trial.arch.to_json() for trial in trials]
+        losses = in_chunks(run.workers, ask, archs, CHUNK, run.advance)
+        for trial, (loss, trial.seconds) in zip(trials, losses, strict=True):
             trial.parts = {"loss": loss, "latency_ms": float(predictor.predict([trial.arch])[0])}
             yield (score(loss, trial.arch, sizes),)
 
@@ -236,31 +238,6 @@ def evolve(run: Run, supernet: str, limits: Limits, predictor: LatencyPredictor)
         run.space, strategy, None, budget.population * budget.generations, within(run, limits, predictor),
         run.file("journal.jsonl"), run.seed, evaluate_many=evaluate_many, settings=settings,
     )
-
-
-def scored(run: Run, supernet: str, trials: Sequence[Trial]) -> Iterator[tuple[Trial, float]]:
-    """Each trial, in order, with its path's loss, `CHUNK` at a time, half of it in each of two workers.
-
-    The next chunk is in the workers' queue before one is waited for, so that they never stand idle.
-    """
-    chunks = [trials[start : start + CHUNK] for start in range(0, len(trials), CHUNK)]
-
-    def ask(chunk: Sequence[Trial]) -> list[Future]:
-        archs = [trial.arch.to_json() for trial in chunk]
-        halves = [half for half in (archs[0::2], archs[1::2]) if half]
-        return [run.workers.submit(score_paths, run.source, "laptop", supernet, half) for half in halves]
-
-    coming = ask(chunks[0])
-    for number, chunk in enumerate(chunks):
-        jobs, start = coming, time.perf_counter()
-        coming = ask(chunks[number + 1]) if number + 1 < len(chunks) else []
-        losses = [0.0] * len(chunk)
-        for place, found in enumerate(run.workers.gather(jobs, run.advance)):
-            losses[place::2] = found
-        seconds = (time.perf_counter() - start) / len(chunk)
-        for trial, loss in zip(chunk, losses, strict=True):
-            trial.seconds = seconds
-            yield trial, loss
 
 
 def score(loss: float, arch: Architecture, sizes: dict[str, int]) -> float:

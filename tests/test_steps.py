@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import Future
 from dataclasses import asdict, replace
 from random import Random
 
@@ -12,9 +11,8 @@ import pytest
 from cli_runs import MICRO, Inline, search, stop
 from speech_base import base
 
-from speechnas_lab import pipeline, results, steps, work
+from speechnas_lab import jobs, pipeline, results, steps, work
 from speechnas_lab.hardware import Profile, Row, this_machine
-from speechnas_lab.search import Trial
 from speechnas_lab.space import MobileConformerSpace, counts
 
 SPACE = MobileConformerSpace()
@@ -30,29 +28,19 @@ def here(tmp_path):
     return steps.Run(tmp_path, work.Source("none", None, "smoke"), MICRO, 0, Inline(), device="my board")
 
 
-def test_losses_come_in_chunks_with_the_next_one_under_way(here):
+def test_losses_come_in_chunks_with_the_next_one_under_way():
     asked = []
 
-    class Counted(Inline):
-        def submit(self, job, *args):
-            asked.append(len(args[-1]))
-            future = Future()
-            future.set_result([float(arch) for arch in args[-1]])
-            return future
+    def negated(rows):
+        asked.append(len(rows))
+        return [-row for row in rows]
 
-    class Plain:
-        def __init__(self, number):
-            self.number = number
-
-        def to_json(self):
-            return str(self.number)
-
-    here.workers = Counted()
-    trials = [Trial(number=n, arch=Plain(n)) for n in range(23)]
-    found = steps.scored(here, "supernet.pt", trials)
-    assert next(found) == (trials[0], 0.0) and asked == [5, 5, 5, 5]
-    assert [loss for _, loss in found] == list(map(float, range(1, 23))) and asked == [5, 5, 5, 5, 2, 1]
-    assert all(trial.seconds > 0 for trial in trials)
+    found = jobs.in_chunks(Inline(), negated, range(1, 24), 10)
+    assert next(found)[0] == -1 and asked == [5, 5, 5, 5]
+    rest = list(found)
+    assert [value for value, _ in rest] == [-n for n in range(2, 24)] and asked == [5, 5, 5, 5, 2, 1]
+    assert all(seconds > 0 for _, seconds in rest)
+    assert list(jobs.in_chunks(Inline(), negated, [], 10)) == []
 
 
 def test_another_tuning_refuses_the_folder(refused, tmp_path, monkeypatch):
