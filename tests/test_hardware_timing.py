@@ -95,15 +95,21 @@ def test_this_machine_survives_a_file():
         Device.from_dict({"name": "mine"})
 
 
-def test_three_profiles_of_one_architecture_agree_and_survive_a_file():
+@pytest.mark.slow  # a truth about time: it needs a machine that does nothing else
+def test_three_profiles_of_one_architecture_agree():
     arch = MobileConformerSpace("laptop").sample(random.Random(4))
-    found = [profile([arch, arch], repeats=15, progress=False) for _ in range(3)]
+    found = [profile([arch], repeats=15, progress=False) for _ in range(3)]
     values = [item.rows[0].latency_ms for item in found]
-    allowed = max(0.15, *(item.rows[0].spread for item in found))  # other processes may be at work here
+    allowed = max(0.15, *(item.rows[0].spread for item in found))
     assert max(values) / min(values) - 1 <= allowed, values
-    again = Profile.from_json(found[0].to_json())
-    assert again == found[0] and len(again.rows) == 1 and again.archs == [arch]
-    keys = json.loads(found[0].to_json())["rows"][0]
+
+
+def test_a_profile_survives_a_file():
+    arch = MobileConformerSpace("laptop").sample(random.Random(4))
+    found = profile([arch, arch], repeats=3, progress=False)
+    again = Profile.from_json(found.to_json())
+    assert again == found and len(again.rows) == 1 and again.archs == [arch]
+    keys = json.loads(found.to_json())["rows"][0]
     assert {"latency_ms", "p95_ms", "spread_relative"} <= set(keys)
     with pytest.raises(BadInput):
         profile([])
