@@ -15,7 +15,7 @@ import torch
 from speechnas_lab import listen
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import export_onnx
-from speechnas_lab.listen import START, Listener
+from speechnas_lab.study.listen import START, Listener
 from speechnas_lab.models import build
 from speechnas_lab.space import MobileConformerSpace
 from speechnas_lab.speech import CharTokenizer, LogMel, greedy_decode
@@ -119,7 +119,7 @@ def test_pictures_have_words(shown: Shown) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    from speechnas_lab.show import STYLE, show
+    from speechnas_lab.study.show import STYLE, show
 
     with plt.style.context(STYLE):
         show(plt.subplots()[0], 'Two <lines> that "cross".')
@@ -133,13 +133,13 @@ def test_pictures_have_words(shown: Shown) -> None:
 
 def test_menu_draws_its_first_choice_and_follows(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     ipywidgets = pytest.importorskip("ipywidgets")
-    from speechnas_lab.show import menu
+    from speechnas_lab.study import Menu, explore
 
     boxes: list = []
     real = ipywidgets.Dropdown
     monkeypatch.setattr(ipywidgets, "Dropdown", lambda **options: boxes.append(real(**options)) or boxes[0])
-    menu("Pick", {"one": 1, "two": 2}, lambda number: [{"text/plain": str(number)}])
-    assert shown.parts[0]["text/plain"] == "Pick (a menu while the notebook runs)"
+    explore(lambda number: [{"text/plain": str(number)}], number=Menu("Pick", {"one": 1, "two": 2}))
+    assert shown.parts[0]["text/plain"] == "Pick (can be changed while the notebook runs)"
     assert shown.parts[1:] == [{"text/plain": "1"}]
     boxes[0].value = "two"
     assert shown.parts[2:] == [{"text/plain": "2"}]
@@ -148,7 +148,7 @@ def test_menu_draws_its_first_choice_and_follows(shown: Shown, monkeypatch: pyte
 def test_menu_without_widgets_says_what_is_missing(
     shown: Shown, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from speechnas_lab.show import menu
+    from speechnas_lab.study import Menu, explore
 
     real = builtins.__import__
 
@@ -159,6 +159,6 @@ def test_menu_without_widgets_says_what_is_missing(
 
     monkeypatch.delitem(sys.modules, "ipywidgets", raising=False)
     monkeypatch.setattr(builtins, "__import__", missing)
-    menu("Pick", {"one": 1, "two": 2}, lambda number: [{"text/plain": json.dumps(number)}])
+    explore(lambda number: [{"text/plain": json.dumps(number)}], number=Menu("Pick", {"one": 1, "two": 2}))
     assert "pip install ipywidgets" in capsys.readouterr().out
     assert shown.parts == [{"text/plain": "1"}]

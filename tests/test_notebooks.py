@@ -98,7 +98,7 @@ def test_pictures_and_players_say_in_words_what_they_hold(notebook: nbformat.Not
         if any(kind.startswith("image/") for kind in data):
             pictures += 1
             alt = re.search(r'<img [^>]*alt="([^"]{20,})"', data["text/html"])
-            assert alt, "a picture needs an alternative: speechnas_lab.show.show"
+            assert alt, "a picture needs an alternative: speechnas_lab.study.show.show"
             assert not data["text/plain"].startswith("<")
         elif "text/html" in data:
             assert "text/plain" in data and not data["text/plain"].startswith("<")

@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = exports(
         "profile": ".profiling",
         "LatencyPredictor": ".predictor",
         "latency_penalty": ".penalty",
+        "LatencyTable": ".penalty",
         "export_onnx": ".export",
         "Exported": ".export",
         "ExportFailed": ".export",

@@ -1,11 +1,16 @@
-"""Latency inside a loss: how far an architecture is from the time it may take."""
+"""Latency inside a loss: how far an architecture is from the time it may take, and the time that one which is not yet
+decided may be expected to take.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import BadInput
+from ..space import Architecture, Block
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +41,53 @@ def latency_penalty(latency: Number, target: float, weight: float, one_sided: bo
         raise BadInput("latency holds a value that is not above 0 and finite; check the predictor's input")
     excess = latency - target
     return weight * (excess.clamp(min=0) if one_sided else excess.abs())
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Milliseconds that each candidate adds in each slot: `slots` (slots, candidates), on top of `fixed`."""
+
+    fixed: float
+    slots: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(
+        cls,
+        predict: Callable[[list[Architecture]], Sequence[float]],
+        skeleton: Architecture,
+        candidates: Sequence[Block],
+    ) -> LatencyTable:
+        """Ask `predict` (architectures -> milliseconds) for each candidate in each slot of `skeleton` in turn, with the
+        first candidate in all others. Exact where latency is a sum over blocks ("lookup"), else a first-order guess.
+        """
+        places = [(s, b) for s, stage in enumerate(skeleton.stages) for b in range(len(stage.blocks))]
+        plain = dict.fromkeys(places, candidates[0])
+        asked = [_with_blocks(skeleton, plain)]
+        asked += [_with_blocks(skeleton, plain | {place: block}) for place in places for block in candidates]
+        fixed, *rest = (float(ms) for ms in predict(asked))
+        count = len(candidates)
+        rows = (rest[i * count : (i + 1) * count] for i in range(len(places)))
+        return cls(fixed, tuple(tuple(ms - fixed for ms in row) for row in rows))
+
+    def expected(self, alphas: Sequence[Tensor]) -> Tensor:
+        """Expected latency of an undecided network, in milliseconds, differentiable (FBNet, Wu et al., 2019, eq. 3;
+        ProxylessNAS, Cai et al., 2019, eq. 4). alphas: (candidates,) for each slot.
+        """
+        if [len(row) for row in self.slots] != [len(alpha) for alpha in alphas]:
+            shape = f"{len(self.slots)} slots of {len(self.slots[0])} candidates"
+            raise BadInput(f"the table holds {shape}; give one alpha of that length for each slot")
+        # E[latency] = fixed + sum over slots s and candidates i of softmax(alpha_s)_i ms_si
+        return self.fixed + sum(
+            alpha.softmax(0) @ alpha.new_tensor(row) for alpha, row in zip(alphas, self.slots, strict=True)
+        )
+
+
+def _with_blocks(skeleton: Architecture, blocks: dict[tuple[int, int], Block]) -> Architecture:
+    stages = (
+        replace(stage, blocks=tuple(blocks[s, b] for b in range(len(stage.blocks))))
+        for s, stage in enumerate(skeleton.stages)
+    )
+    return replace(skeleton, stages=tuple(stages))
 
 
 def _number(value: object, name: str) -> float:

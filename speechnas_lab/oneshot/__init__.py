@@ -1,4 +1,7 @@
-"""Weight sharing: the supernet, path and sandwich sampling, how well shared weights rank."""
+"""Weight sharing: the supernet, path and sandwich sampling, how well shared weights rank; mixed operations and DARTS.
+
+Read in this order: `elastic`, `supernet`, `sampling`, `ranking`; and apart from them `mixed`, `mixture`, `darts`.
+"""
 
 from .._lazy import exports
 
@@ -14,5 +17,10 @@ __getattr__, __dir__, __all__ = exports(
         "ceiling": ".ranking",
         "seed_to_seed": ".ranking",
         "Fidelity": ".ranking",
+        "MixedOp": ".mixed",
+        "Zero": ".mixed",
+        "MixedConformer": ".mixture",
+        "alpha_gradient": ".darts",
+        "DartsStep": ".darts",
     },
 )

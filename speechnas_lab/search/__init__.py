@@ -2,7 +2,7 @@
 
 Nothing here knows a network. A strategy proposes architectures of a space, and the caller hands in the
 function that evaluates them. Read `trial.py`, `strategy.py`, `random_search.py`, `evolution.py`, `run.py`,
-in this order.
+in this order; `pruning.py` stands by itself.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ __getattr__, __dir__, __all__ = exports(
         "nondominated_ranks": ".pareto",
         "crowding_distance": ".pareto",
         "hypervolume": ".pareto",
+        "within": ".pruning",
+        "Visits": ".pruning",
+        "ArchitectureTree": ".pruning",
+        "Queens": ".pruning",
         "SearchResult": ".run",
         "search": ".run",
     },

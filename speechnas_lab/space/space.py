@@ -97,6 +97,10 @@ class MobileConformerSpace:
         most = self._rates.get((arch.stem, arch.output_reduction), -1)
         return arch.reductions <= most and self.min_depth <= arch.depth <= self.max_depth
 
+    def blocks(self) -> list[Block]:
+        """Every block that a slot may hold, a skip among them where that is allowed."""
+        return [block for kind in self._blocks.values() for block in kind]
+
     # ---- moves
 
     def sample(self, rng: Random) -> Architecture:

@@ -1,4 +1,4 @@
-"""What a lesson shows: pictures that have words for those who cannot see them, and a menu that leaves a picture behind.
+"""Pictures that have words for those who cannot see them, sound players, tables.
 
     plt.style.use(STYLE)
     fig, axis = plt.subplots()
@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Choice = TypeVar("Choice")
 Bundle = dict[str, Any]  # MIME type -> content, richest and plainest form of the same thing
 
 # Okabe and Ito's colours, which colour-blind readers tell apart, on an opaque sheet: the same on light and dark pages.
@@ -70,26 +69,19 @@ def sound(wave: Any, rate: int = 16_000, autoplay: bool = False) -> Bundle:
     return {"text/html": player, "text/plain": f"A player with {len(wave) / rate:.1f} seconds of sound."}
 
 
-def menu(label: str, choices: Mapping[str, Choice], draw: Callable[[Choice], Sequence[Bundle]]) -> None:
-    """A drop-down list of `choices`; `draw` makes what is shown for one of them.
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> None:
+    """Show rows as a table; numbers stand to the right."""
 
-    The first choice is drawn as ordinary output, so that it stays where menus do not work: on paper, on a web page, in
-    a file opened again. Without ipywidgets a line says what is missing.
-    """
-    try:
-        import ipywidgets
-    except ImportError:
-        print("The menu needs ipywidgets, which is not installed: pip install ipywidgets. The first choice follows.")
-        box = None
-    else:
-        box = ipywidgets.Dropdown(options=list(choices), description=label, layout={"width": "min-content"})
-        display({**box._repr_mimebundle_(), "text/plain": f"{label} (a menu while the notebook runs)"}, raw=True)
-    first = next(iter(choices.values()))
-    handles = [display(part, raw=True, display_id=True) for part in draw(first)]
-    if box is not None:
-        box.observe(lambda change: _redraw(handles, draw(choices[change["new"]])), "value")
+    def cell(value: object, tag: str) -> str:
+        side = "right" if isinstance(value, (int, float)) or str(value)[:1].isdigit() else "left"
+        return f'<{tag} style="text-align: {side}; padding: 0.1em 0.8em">{escape(str(value))}</{tag}>'
 
-
-def _redraw(handles: Sequence[Any], parts: Sequence[Bundle]) -> None:
-    for handle, part in zip(handles, parts, strict=True):
-        handle.update(part, raw=True)
+    body = "".join(f"<tr>{''.join(cell(value, 'td') for value in row)}</tr>" for row in rows)
+    first = rows[0] if rows else head
+    top = "".join(cell(h, "th") if not isinstance(v, (int, float)) else cell(h, "th").replace("left", "right")
+                  for h, v in zip(head, first, strict=True))  # fmt: skip
+    html = f"<table>{f'<caption>{escape(caption)}</caption>' if caption else ''}<tr>{top}</tr>{body}</table>"
+    texts = [[str(value) for value in row] for row in (head, *rows)]
+    wide = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    plain = "\n".join("  ".join(t.ljust(w) for t, w in zip(row, wide, strict=True)).rstrip() for row in texts)
+    display({"text/html": html, "text/plain": f"{caption}\n{plain}" if caption else plain}, raw=True)

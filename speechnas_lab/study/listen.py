@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .errors import BadInput
-from .hardware import session
-from .speech import LogMel, tokenizer_from_json
+from ..errors import BadInput
+from ..hardware import session
+from ..speech import LogMel, tokenizer_from_json
 
-START = Path(__file__).parent / "assets" / "start.int8.onnx"  # small, trained on HomeCommands
+START = Path(__file__).parents[1] / "assets" / "start.int8.onnx"  # small, trained on HomeCommands
 FRAME = 0.01  # seconds between two feature frames
 PROBE = 480  # frames of silence that show how coarsely a model answers
 

@@ -1,0 +1,1 @@
+"""One file for each exercise: what it asks, its hints, its checks."""

@@ -1,0 +1,127 @@
+"""What an exercise is, and how a check speaks: what failed, on which small example, which slip is likely. Never the
+answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import numpy as np
+
+
+class Wrong(Exception):
+    """The learner's answer is wrong. `what` failed, on which `case`; `slip` is the likely misconception, if known."""
+
+    def __init__(self, what: str, case: str = "", slip: str = "") -> None:
+        super().__init__(what)
+        self.what, self.case, self.slip = what, case, slip
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that an answer must do. `run(work, rng)` raises Wrong where it does not.
+
+    work: what the learner defined, as attributes. rng: for fresh inputs; nobody knows its seed beforehand.
+    """
+
+    name: str
+    points: int
+    run: Callable[[Any, Random], None]
+
+
+def check(name: str, points: int = 1) -> Callable[[Callable[[Any, Random], None]], Check]:
+    """Make a function a `Check`; `name` completes the sentence "Your answer ..." as a list of ticks would."""
+    return lambda run: Check(name, points, run)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """id: such as "03-mixed-op". defines: the names that the learner writes. lesson: the notebook that leads here.
+
+    difficulty: 1 to 5. why: one sentence on what it is good for. hints: a question, a plan, a few lines.
+    """
+
+    id: str
+    title: str
+    lesson: str
+    defines: tuple[str, ...]
+    minutes: int
+    difficulty: int
+    why: str
+    hints: tuple[str, str, str]
+    checks: tuple[Check, ...]
+
+    @property
+    def points(self) -> int:
+        """What a right answer earns."""
+        return sum(item.points for item in self.checks)
+
+
+def same(
+    got: Any,
+    right: Any,
+    case: str,
+    what: str = "the result",
+    slips: Mapping[str, Any] | None = None,
+    tolerance: float = 1e-6,
+) -> None:
+    """Raise Wrong unless `got` is `right`: numbers, arrays and tensors within `tolerance` (relative to the largest
+    number), of the same shape and finite; all else by equality.
+
+    case: the input, in words. slips: misconception -> what an answer with it gives; the first that fits is named.
+    """
+    problem = difference(got, right, what, tolerance)
+    if problem:
+        fits = (slip for slip, value in (slips or {}).items() if not difference(got, value, what, tolerance))
+        raise Wrong(problem, case, next(fits, ""))
+
+
+def difference(got: Any, right: Any, what: str, tolerance: float) -> str:
+    """Say how `got` differs from `right`; empty if it does not."""
+    if got is None:
+        return f"{what} is None; does the function return it?"
+    a, b = _array(got), _array(right)
+    if b is None:
+        return "" if a is None and _plain_equal(got, right) else f"{what} is {_short(got)}, which is not right"
+    if a is None:
+        return f"{what} is a {type(got).__name__}, not numbers"
+    if a.shape != b.shape:
+        return f"{what} has shape {a.shape}, expected {b.shape}"
+    if not np.isfinite(a).all() and np.isfinite(b).all():
+        return f"{what} holds {a[~np.isfinite(a)].flat[0]}"
+    with np.errstate(invalid="ignore"):
+        off = np.where(a == b, 0.0, np.abs(a - b))
+    off = np.where(np.isnan(off), np.inf, off)
+    if not off.size or off.max() <= tolerance * max(1.0, float(np.abs(b[np.isfinite(b)]).max(initial=0.0))):
+        return ""
+    place = np.unravel_index(int(off.argmax()), off.shape)
+    where = f" at {list(map(int, place))}" if off.ndim else ""
+    return f"{what} is {a[place]:.6g}{where}, off by {off.max():.3g}" + (f" (shape {a.shape})" if off.ndim else "")
+
+
+def _array(value: Any) -> np.ndarray | None:
+    """Numbers as a float64 array; None for anything else. Reads plain types only, so that no object can lie."""
+    if type(value).__module__.split(".")[0] == "torch":
+        import torch
+
+        if not isinstance(value, torch.Tensor):
+            return None
+        value = torch.Tensor.numpy(torch.Tensor.detach(torch.Tensor.cpu(value)))
+    try:
+        found = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        return None
+    return found.astype(np.float64) if found.dtype.kind in "biuf" else None
+
+
+def _plain_equal(got: Any, right: Any) -> bool:
+    """Equality that the right answer decides, not the learner's `__eq__`."""
+    return type(got) is type(right) and right == got
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,108 @@
+"""Run the checks of an exercise on what a learner wrote. A mark starts at 0 and is earned."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from random import Random
+from types import FunctionType, SimpleNamespace
+from typing import Any
+
+from .exercise import Check, Exercise, Wrong
+
+OUTCOMES = ("right", "partly right", "wrong", "does not run", "over the limit", "grader's fault")
+
+
+@dataclass
+class Result:
+    """One check: passed, or why not."""
+
+    name: str
+    points: int
+    passed: bool = False
+    what: str = ""
+    case: str = ""
+    slip: str = ""
+    fault: str = ""  # "learner" where the answer raised an error, "grader" where the check did
+
+
+@dataclass
+class Mark:
+    """All checks of one exercise. seed: gives the same inputs again."""
+
+    exercise: str
+    seed: int
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def points(self) -> int:
+        return sum(result.points for result in self.results if result.passed)
+
+    @property
+    def max(self) -> int:
+        return sum(result.points for result in self.results)
+
+    @property
+    def outcome(self) -> str:
+        """One of OUTCOMES."""
+        faults = {result.fault for result in self.results}
+        if "grader" in faults:
+            return "grader's fault"
+        if self.points == self.max and self.results:
+            return "right"
+        if self.points:
+            return "partly right"
+        return "does not run" if "learner" in faults else "wrong"
+
+    @property
+    def first_failure(self) -> Result | None:
+        return next((result for result in self.results if not result.passed), None)
+
+
+def mark(exercise: Exercise, namespace: dict[str, Any], seed: int) -> Mark:
+    """Run every check on the names in `namespace`, each with inputs that `seed` decides."""
+    found = Mark(exercise.id, seed)
+    missing = [name for name in exercise.defines if name not in namespace]
+    for item in exercise.checks:
+        result = Result(item.name, item.points)
+        found.results.append(result)
+        if missing:
+            result.fault = "learner"
+            result.what = f"{missing[0]} is not defined; run the cell with your answer, and keep its name"
+            continue
+        _run(item, result, SimpleNamespace(**{name: namespace[name] for name in exercise.defines}), namespace, seed)
+    return found
+
+
+def _run(item: Check, result: Result, work: SimpleNamespace, namespace: dict[str, Any], seed: int) -> None:
+    try:
+        item.run(work, Random(f"{seed} {item.name}"))
+    except Wrong as wrong:
+        result.what, result.case, result.slip = wrong.what, wrong.case, wrong.slip
+    except Exception as error:  # of the learner's code, or of ours
+        own = learners_frames(error, namespace, work)
+        result.fault = "learner" if own else "grader"
+        if isinstance(error, NotImplementedError) and own:
+            result.what = f"{own[-1].name} is still to be written"
+        elif own:
+            result.what = f"{own[-1].name}, line {own[-1].lineno}: {type(error).__name__}: {_first_line(error)}"
+        else:
+            fault = f"{type(error).__name__}: {_first_line(error)}"
+            result.what = f"the check itself failed ({fault}); this costs you nothing"
+    else:
+        result.passed = True
+
+
+def learners_frames(error: BaseException, namespace: dict[str, Any], work: SimpleNamespace) -> list[Any]:
+    """The frames of a traceback that run what the learner wrote."""
+    homes = [namespace, *(value.__globals__ for value in vars(work).values() if isinstance(value, FunctionType))]
+    frames = []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if any(frame.f_globals is home for home in homes):
+            code = frame.f_code
+            frames.append(traceback.FrameSummary(code.co_filename, line, code.co_name, lookup_line=False))
+    return frames
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:200]

@@ -1,0 +1,152 @@
+"""Pruning as in the N-Queens puzzle: build an architecture piece by piece, and leave a branch as soon as no way of
+finishing it can stay under the limit.
+
+A queen that is attacked need not wait for the rest of the board. A half-built architecture that is too slow already
+need not wait for its last block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+from typing import Any, Protocol
+
+from ..space import SKIP, Architecture, MobileConformerSpace, Stage
+
+Cost = Callable[[Architecture], float]
+
+
+class Tree(Protocol):
+    """Partial solutions as tuples of choices, one for each level."""
+
+    def options(self, level: int) -> Sequence[Any]: ...
+
+    def depth(self) -> int: ...
+
+    def bound(self, partial: tuple) -> float:
+        """No completion of `partial` costs less than this; of a whole solution, its cost."""
+
+    def solution(self, partial: tuple) -> Any:
+        """What a whole partial stands for; None if it is none after all."""
+
+
+@dataclass
+class Visits:
+    """nodes: partial solutions that were looked at; cut: those of them that were left; found: solutions."""
+
+    nodes: int = 0
+    cut: int = 0
+    found: int = 0
+
+
+def within(tree: Tree, limit: float, visits: Visits | None = None) -> Iterator[Any]:
+    """Every solution of `tree` that costs at most `limit`, depth first, in the order of the options."""
+    visits = visits if visits is not None else Visits()
+    depth = tree.depth()
+
+    def descend(partial: tuple) -> Iterator[Any]:
+        for option in tree.options(len(partial)):
+            child = (*partial, option)
+            visits.nodes += 1
+            if tree.bound(child) > limit:
+                visits.cut += 1  # whatever comes below costs at least this much
+            elif len(child) < depth:
+                yield from descend(child)
+            elif (solution := tree.solution(child)) is not None:
+                visits.found += 1
+                yield solution
+
+    return descend(())
+
+
+class ArchitectureTree:
+    """A Mobile Conformer space as a tree: the frame first (rates, widths, reductions, words), then block by block.
+
+    cost: of an architecture, by a rule under which another block never makes it cheaper: parameters, MACs, or a sum of
+    latencies of the parts. Then the architecture with skips in all open slots bounds its completions from below.
+
+    >>> from speechnas_lab.space import MobileConformerSpace, counts
+    >>> space = MobileConformerSpace("laptop")
+    >>> tree, visits = ArchitectureTree(space, lambda arch: counts(arch).macs), Visits()
+    >>> fast = list(within(tree, counts(space.smallest()).macs, visits))
+    >>> visits.nodes / tree.nodes() < 1e-9
+    True
+    """
+
+    def __init__(self, space: MobileConformerSpace, cost: Cost) -> None:
+        self.space, self.cost = space, cost
+        self.slots = space.choices.slots
+        self.frames = list(frames(space))
+        self.blocks = space.blocks()
+
+    def options(self, level: int) -> Sequence[Any]:
+        return self.blocks if level else self.frames
+
+    def depth(self) -> int:
+        return 1 + sum(self.slots)
+
+    def bound(self, partial: tuple) -> float:
+        return self.cost(self.architecture(partial))
+
+    def solution(self, partial: tuple) -> Architecture | None:
+        arch = self.architecture(partial)
+        return arch if arch in self.space else None  # too few or too many blocks
+
+    def architecture(self, partial: tuple) -> Architecture:
+        """The frame with the chosen blocks, and skips for the rest."""
+        frame, *chosen = partial
+        rest = iter([*chosen, *[SKIP] * (sum(self.slots) - len(chosen))])
+        stages = (replace(stage, blocks=tuple(next(rest) for _ in range(n)))
+                  for stage, n in zip(frame.stages, self.slots, strict=True))  # fmt: skip
+        return replace(frame, stages=tuple(stages))
+
+    def nodes(self) -> int:
+        """How many nodes the whole tree has, without its root."""
+        return sum(len(self.frames) * len(self.blocks) ** level for level in range(self.depth()))
+
+
+def frames(space: MobileConformerSpace) -> Iterator[Architecture]:
+    """Every way to choose all but the blocks, which are skips."""
+    choices = space.choices
+    for (stem, out), most in choices.rates().items():
+        for reductions in product(choices.reductions, repeat=len(choices.slots)):
+            if sum(r != "none" for r in reductions) > most:
+                continue
+            for widths in product(choices.widths, repeat=len(choices.slots)):
+                stages = tuple(
+                    Stage(width, reduction, (SKIP,) * n)
+                    for width, reduction, n in zip(widths, reductions, choices.slots, strict=True)
+                )
+                for words in product(choices.activations, choices.norms, choices.macarons):
+                    yield Architecture(stem, stages, *words, out)
+
+
+class Queens:
+    """The N-Queens puzzle as a tree: one queen a row, none on the column or the diagonal of another.
+
+    >>> sum(1 for board in within(Queens(8), 0))
+    92
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def options(self, level: int) -> Sequence[int]:
+        return range(self.size)
+
+    def depth(self) -> int:
+        return self.size
+
+    def bound(self, partial: tuple) -> float:
+        """How many earlier queens attack the last one; more queens never make it fewer."""
+        row, column = len(partial) - 1, partial[-1]
+        return sum(c == column or abs(c - column) == row - r for r, c in enumerate(partial[:-1]))
+
+    def solution(self, partial: tuple) -> tuple:
+        return partial
+
+    def nodes(self) -> int:
+        """How many nodes the whole tree has, without its root."""
+        return sum(prod([self.size] * level) for level in range(1, self.size + 1))

@@ -1,0 +1,19 @@
+"""What a lesson shows: pictures with words, sound players, "what if" widgets, quizzes, a listener for models."""
+
+from .._lazy import exports
+
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "STYLE": ".show",
+        "show": ".show",
+        "bundle": ".show",
+        "sound": ".show",
+        "table": ".show",
+        "Slider": ".what_if",
+        "Menu": ".what_if",
+        "explore": ".what_if",
+        "quiz": ".questions",
+        "Listener": ".listen",
+    },
+)
