@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+collect_ignore_glob = ["mutants/*"]  # answers to exercises, run by test_exercises
 
 
 @pytest.fixture(scope="session")

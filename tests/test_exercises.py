@@ -1,0 +1,76 @@
+"""Every exercise: its solution earns all points, plausible wrong answers get a message that names the slip, other
+right answers pass. `pytest tests/test_exercises.py -k 03-mixed-op` tries one.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from exercise_files import HERE, defined, message, mutants, solution_code
+
+from speechnas_lab.grading import exercise, mark
+
+SEEDS = (1, 20, 300, 4000)
+LIMIT = 2.0  # seconds of computing for all checks of one exercise
+ANSWERS = [answer for id in HERE for answer in mutants(id)]
+
+
+@pytest.mark.parametrize("id", HERE)
+def test_the_solution_earns_all_points(id):
+    namespace = defined(solution_code(id))
+    for seed in range(10):
+        found = mark(exercise(id), namespace, seed)
+        assert found.outcome == "right" and found.points == exercise(id).points, f"seed {seed}: {message(found)}"
+
+
+@pytest.mark.parametrize("id", HERE)
+def test_the_checks_are_quick(id):
+    namespace = defined(solution_code(id))
+    mark(exercise(id), namespace, 0)  # what is imported and compiled the first time does not count
+    start = time.process_time()
+    mark(exercise(id), namespace, 1)
+    assert time.process_time() - start < LIMIT
+
+
+@pytest.mark.parametrize("id", HERE)
+def test_there_are_enough_wrong_and_right_answers(id):
+    kinds = [answer.kind for answer in mutants(id)]
+    assert kinds.count("wrong") >= 8 and kinds.count("right") >= 3, f"{id}: {len(kinds)} answers in tests/mutants"
+    names = [answer.name for answer in mutants(id)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("answer", [a for a in ANSWERS if a.kind == "wrong"], ids=str)
+def test_a_wrong_answer_hears_its_slip(answer):
+    for seed in SEEDS:
+        found = mark(exercise(answer.exercise), defined(answer.code), seed)
+        assert found.outcome != "grader's fault", message(found)
+        assert found.points < found.max, f"seed {seed}: full points for a wrong answer"
+        assert answer.says in message(found), f"seed {seed}: {message(found)}"
+
+
+@pytest.mark.parametrize("answer", [a for a in ANSWERS if a.kind == "right"], ids=str)
+def test_another_right_answer_passes(answer):
+    for seed in SEEDS:
+        found = mark(exercise(answer.exercise), defined(answer.code), seed)
+        assert found.points == found.max, f"seed {seed}: {message(found)}"
+
+
+@pytest.mark.parametrize("id", HERE)
+def test_nonsense_is_an_answer_too(id):
+    """A check never fails by itself: whatever an answer returns is the learner's mistake, told in one line."""
+    for value in (None, "text", [], {}, 3, float("nan"), object(), True, lambda *a, **k: None, (), b"x"):
+        namespace = {name: lambda *a, value=value, **k: value for name in exercise(id).defines}
+        found = mark(exercise(id), namespace, 5)
+        assert found.outcome in ("wrong", "partly right", "does not run"), f"returns {value!r}: {message(found)}"
+        assert "\n" not in message(found)
+
+
+@pytest.mark.parametrize("id", HERE)
+def test_the_text_is_complete(id):
+    found = exercise(id)
+    assert found.id == id and 1 <= found.difficulty <= 5 and 3 <= found.minutes <= 60
+    assert len(set(found.hints)) == 3 and found.hints[0].rstrip().endswith("?"), "the first hint asks a question"
+    assert len({item.name for item in found.checks}) == len(found.checks) >= 3
+    assert len(found.why.split()) >= 5
