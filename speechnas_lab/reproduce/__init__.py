@@ -1,0 +1,41 @@
+"""The slow measurements that the README quotes, each made again by `speechnas reproduce NAME`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput
+from ..files import write_json
+
+FIGURES = {  # name -> where it is made
+    "fidelity": "searches.rank_fidelity",
+    "peers": "searches.against_peers",
+    "predictor": "machine.predictor_quality",
+    "step": "machine.step_costs",
+    "evolution": "machine.evolution_overhead",
+    "darts": "gradient.darts_against_others",
+    "lambda": "gradient.lambda_walk",
+    "recipe": "ablations.recipe_without",
+}
+
+
+def maker(name: str) -> Any:
+    """The function that makes a figure."""
+    module, function = FIGURES[name].split(".")
+    return getattr(import_module(f".{module}", __package__), function)
+
+
+def run(name: str, out: Path, workers: int = 2) -> dict[str, Any]:
+    """Make one figure; its numbers go to OUT/NAME.json and to the screen. Work that lies in OUT is not done again."""
+    if name == "list":
+        print("\n".join(f"{key:10} {maker(key).__doc__.splitlines()[0]}" for key in FIGURES))
+        return {}
+    if name not in FIGURES:
+        raise BadInput(f"no figure is called {name!r}: there are {', '.join(FIGURES)}")
+    out.mkdir(parents=True, exist_ok=True)
+    found = maker(name)(out / name, workers)
+    write_json(out / f"{name}.json", found)
+    print(f"{out / name}.json")
+    return found
