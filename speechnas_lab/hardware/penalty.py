@@ -73,9 +73,9 @@ class LatencyTable:
         """Expected latency of an undecided network, in milliseconds, differentiable (FBNet, Wu et al., 2019, eq. 3;
         ProxylessNAS, Cai et al., 2019, eq. 4). alphas: (candidates,) for each slot.
         """
-        if [len(row) for row in self.slots] != [len(alpha) for alpha in alphas]:
-            shape = f"{len(self.slots)} slots of {len(self.slots[0])} candidates"
-            raise BadInput(f"the table holds {shape}; give one alpha of that length for each slot")
+        if [tuple(alpha.shape) for alpha in alphas] != [(len(row),) for row in self.slots]:
+            sizes = ", ".join(str(len(row)) for row in self.slots)
+            raise BadInput(f"the table's slots hold {sizes} candidates; give one alpha of that length for each slot")
         # E[latency] = fixed + sum over slots s and candidates i of softmax(alpha_s)_i ms_si
         return self.fixed + sum(
             alpha.softmax(0) @ alpha.new_tensor(row) for alpha, row in zip(alphas, self.slots, strict=True)
