@@ -9,7 +9,8 @@ import time
 import pytest
 from exercise_files import HERE, defined, message, mutants, solution_code
 
-from speechnas_lab.grading import exercise, mark
+from speechnas_lab.grading import mark
+from speechnas_lab.grading.course import exercise
 
 SEEDS = (1, 20, 300, 4000)
 LIMIT = 2.0  # seconds of computing for all checks of one exercise

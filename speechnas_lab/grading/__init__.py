@@ -16,7 +16,6 @@ __getattr__, __dir__, __all__ = exports(
         "must_pass": ".notebook",
         "Exercise": ".exercise",
         "EXERCISES": ".course",
-        "exercise": ".course",
         "mark": ".marking",
         "Mark": ".marking",
     },

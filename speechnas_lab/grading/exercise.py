@@ -4,7 +4,7 @@ answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -100,6 +100,21 @@ def difference(got: Any, right: Any, what: str, tolerance: float) -> str:
     place = np.unravel_index(int(off.argmax()), off.shape)
     where = f" at {list(map(int, place))}" if off.ndim else ""
     return f"{what} is {a[place]:.6g}{where}, off by {off.max():.3g}" + (f" (shape {a.shape})" if off.ndim else "")
+
+
+def likely(answer: Callable[..., Any], slips: Mapping[str, Callable[..., Any]], cases: Iterable[tuple]) -> str:
+    """The first misconception that answers like `answer` in all of `cases` where the answer runs; "" if none does.
+
+    slips: misconception -> a function that has it. One small case may fit several; together they tell.
+    """
+    answers = []
+    for case in cases:
+        try:
+            answers.append((case, answer(*case)))
+        except Exception:  # it is told by the check that meets it
+            continue
+    fits = lambda slip: all(not difference(got, slip(*case), "", 1e-9) for case, got in answers)  # noqa: E731
+    return next((name for name, slip in slips.items() if fits(slip)), "")
 
 
 def _array(value: Any) -> np.ndarray | None:

@@ -23,7 +23,7 @@ class Result:
     what: str = ""
     case: str = ""
     slip: str = ""
-    fault: str = ""  # "learner" where the answer raised an error, "grader" where the check did
+    fault: str = ""  # "learner" where the answer raised an error, "grader" where the check did, "limit" without memory
 
 
 @dataclass
@@ -46,6 +46,8 @@ class Mark:
     def outcome(self) -> str:
         """One of OUTCOMES."""
         faults = {result.fault for result in self.results}
+        if "limit" in faults:
+            return "over the limit"
         if "grader" in faults:
             return "grader's fault"
         if self.points == self.max and self.results:
@@ -79,7 +81,9 @@ def _run(item: Check, result: Result, work: SimpleNamespace, namespace: dict[str
         item.run(work, Random(f"{seed} {item.name}"))
     except Wrong as wrong:
         result.what, result.case, result.slip = wrong.what, wrong.case, wrong.slip
-    except Exception as error:  # of the learner's code, or of ours
+    except MemoryError:
+        result.fault, result.what = "limit", "it took more memory than there is"
+    except (Exception, SystemExit) as error:  # of the learner's code, or of ours
         own = learners_frames(error, namespace, work)
         result.fault = "learner" if own else "grader"
         if isinstance(error, NotImplementedError) and own:
