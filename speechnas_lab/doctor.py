@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 REFERENCE = 0.047  # seconds of `estimate.seconds_per_unit` where the lessons' minutes were measured, quiet
+INSTALL = 'pip install -c constraints.txt -e ".[lab]"'
 ROOM = 2e9  # bytes for the corpora and features of all lessons and a standard search
 
 
@@ -38,7 +39,7 @@ def packages() -> Finding:
     try:
         lines = metadata.requires("speechnas-lab") or []
     except metadata.PackageNotFoundError:
-        return Finding("packages", "speechnas-lab itself is not installed", 'pip install -c constraints.txt -e ".[lab]"')
+        return Finding("packages", "speechnas-lab itself is not installed", INSTALL)
     for line in lines:
         wanted = Requirement(line)
         if wanted.marker and not wanted.marker.evaluate({"extra": "lab"}):
@@ -53,7 +54,7 @@ def packages() -> Finding:
             continue
         if not wanted.specifier.contains(version, prereleases=True):
             wrong.append(f"{wanted.name} {version} is not {wanted.specifier}")
-    mend = 'pip install -c constraints.txt -e ".[lab]"' if wrong else ""
+    mend = INSTALL if wrong else ""
     return Finding("packages", "; ".join(wrong) or f"{count} here, all in a version that was tested", mend)
 
 
@@ -107,7 +108,7 @@ def jupyter() -> Finding:
         except metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return Finding("JupyterLab", f"{', '.join(missing)} missing", 'pip install -c constraints.txt -e ".[lab]"')
+        return Finding("JupyterLab", f"{', '.join(missing)} missing", INSTALL)
     from jupyter_client.kernelspec import KernelSpecManager
 
     kernels = sorted(KernelSpecManager().find_kernel_specs())
