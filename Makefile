@@ -8,12 +8,13 @@ BIN := .venv/bin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
-.PHONY: help setup search test test-all lint lab pins
+.PHONY: help setup search test test-all lint lab exercises pins
 help:
 	@echo "make search    set up, then run the main job: from sound to a found model, in $(OUT)"
 	@echo "make lab       set up, then open JupyterLab on notebooks/00_start.ipynb"
 	@echo "make test      set up, then run the quick tests and the notebooks"
 	@echo "make test-all  the same with the slow tests"
+	@echo "make exercises write exercises/ out of solutions/"
 	@echo "make lint      check the style"
 	@echo "make setup     only set up"
 	@echo "make pins      write constraints.txt and environment.yml from what .venv holds"
@@ -45,6 +46,9 @@ test: .venv/.ready
 test-all: .venv/.ready
 	$(BIN)/python -m pytest -q -m "slow or not slow"
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q $(NBVAL) $(NOTEBOOKS))
+
+exercises: .venv/.ready
+	$(BIN)/python tests/exercise_release.py
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import argparse
 import errno
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -68,12 +69,35 @@ def make_parser() -> Parser:
     corpus_options(corpus)
     corpus.add_argument("--out", required=True, metavar="DIR")
 
+    grade = command("grade", "mark your own exercises with the public checks. Each notebook runs in a process of its own "
+                    "with limits, which is no sandbox: do not run strangers' notebooks with it",
+                    "speechnas grade exercises --json marks.json")
+    grade.add_argument("path", type=exercises, metavar="PATH", help="the folder of all exercises, of one, or a notebook")
+    grade.add_argument("--json", metavar="FILE", help="write points, max and outcome of each exercise there")
+    grade.add_argument("--time", type=positive, default=60, metavar="SECONDS",
+                       help="limit for each exercise, of which starting takes a few seconds (default 60)")
+    grade.add_argument("--memory", type=whole, default=1000, metavar="MB", help="limit for an answer (default 1000)")
+
+    command("doctor", "check the installation, say how to mend it, and time this machine", "speechnas doctor")
+
     reproduce = command("reproduce", "make the figures that the README quotes again",
                         "speechnas reproduce fidelity --out runs/fidelity")
     reproduce.add_argument("name", help="which figure; `list` shows all")
     reproduce.add_argument("--out", metavar="DIR", default="runs/reproduce")
     reproduce.add_argument("--workers", type=whole, default=2, metavar="N", help="processes (default 2)")
     return parser
+
+
+def exercises(text: str) -> Path:
+    """A place that holds exercises, for argparse."""
+    from .errors import BadInput
+    from .grading.own import notebooks
+
+    try:
+        notebooks(Path(text))
+    except BadInput as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
 
 
 def positive(text: str) -> float:

@@ -116,6 +116,32 @@ def corpus(arguments: argparse.Namespace, argv: list[str]) -> None:
     print(f"{len(spoken.utterances)} utterances in {manifest}")
 
 
+def grade(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """One's own exercises, marked."""
+    from .files import write_json
+    from .grading import own
+
+    if arguments.json:
+        writable(Path(arguments.json))
+    results = []
+    print(own.HEAD)
+    for result in own.grade(arguments.path, own.Limits(arguments.time, arguments.memory)):
+        results.append(result)
+        print(own.row(result), flush=True)
+    points, most = sum(result.points for result in results), sum(result.max for result in results)
+    print(f"{'together':18}{points:>4} /{most:>2}")
+    if arguments.json:
+        write_json(Path(arguments.json), own.as_json(results))
+
+
+def doctor(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """`speechnas doctor`"""
+    from .doctor import examine
+
+    if not examine():
+        raise BadInput("something that the course needs is missing; the arrows above say how to mend it")
+
+
 def reproduce(arguments: argparse.Namespace, argv: list[str]) -> None:
     """A figure of the README, made again."""
     from .reproduce import run

@@ -1,0 +1,6 @@
+"""nbgrader's folders are the course's own: `nbgrader generate_assignment --no-db 03-mixed-op` writes exercises/."""
+
+c = get_config()  # noqa: F821
+c.CourseDirectory.course_id = "speechnas_lab"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
