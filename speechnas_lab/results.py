@@ -72,10 +72,10 @@ def export_model(source: Source, folder: str, arch: str) -> dict[str, Any]:
 
 def model_facts(speech: Speech) -> dict[str, Any]:
     """What a model file must tell its user: its labels, and how sound becomes the features that it expects."""
-    train = speech.examples["train"]
-    return {"tokenizer": speech.tokenizer.to_json(), "feature_mean": [round(float(x), 5) for x in train.mean],
-            "feature_std": [round(float(x), 5) for x in train.std],
-            "features": "log-mel, 80 bands, 16 kHz, 10 ms, (x - mean) / std"}
+    scale = speech.examples["train"].scale
+    centred = "the utterance's mean taken off, then " if scale.centred else ""
+    return {"tokenizer": speech.tokenizer.to_json(), **scale.facts(),
+            "features": f"log-mel, 80 bands, 16 kHz, 10 ms, {centred}(x - mean) / std"}
 
 
 def hear(model: Path, speech: Speech, split: str) -> list[str]:
@@ -96,11 +96,11 @@ def measure_speed(run: Run, names: Sequence[str]) -> dict[str, dict[str, float]]
     folder = run.file("models")
     models = {name: session(folder / name / "model.onnx") for name in names}
     small = {f"{name} int8": session(folder / name / "model.int8.onnx") for name in names}
-    log_mel, train = LogMel(), speech.examples["train"]
+    log_mel, scale = LogMel(), speech.examples["train"].scale
     spoken = speech.corpus.split("test")
     waves = [speech.corpus.audio(u) for u in spoken[:: max(1, len(spoken) // SPEAKING)][:SPEAKING]]
-    speeds = real_time_factor(models | small, lambda wave: (log_mel(wave) - train.mean) / train.std, waves)
-    feed = {"features": torch.randn(1, 200, len(train.mean)).numpy(), "lengths": torch.tensor([200]).numpy()}
+    speeds = real_time_factor(models | small, lambda wave: scale(log_mel(wave)), waves)
+    feed = {"features": torch.randn(1, 200, len(scale.mean)).numpy(), "lengths": torch.tensor([200]).numpy()}
     encoders = measure({name: lambda m=m: m.run(None, feed) for name, m in (models | small).items()}, 20, burst=5)
     return {
         name: {"rtf": speeds[name].rtf, "rtf_int8": speeds[f"{name} int8"].rtf, "rtf_spread": speeds[name].spread,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from speechnas_lab.speech import Examples
+from speechnas_lab.speech import Examples, Scale
 
 
 def examples(count: int = 12, vocab: int = 5, bands: int = 80, seed: int = 0) -> Examples:
@@ -23,4 +23,4 @@ def examples(count: int = 12, vocab: int = 5, bands: int = 80, seed: int = 0) ->
     names = [f"u{n:02d}" for n in range(count)]
     texts = [" ".join("abcdefgh"[w - 1] for w in t.tolist()) for t in tokens]
     return Examples(names, texts, [f"s{n % 3}" for n in range(count)], [len(f) / 100 for f in features], features,
-                    tokens, labels, torch.zeros(bands), torch.ones(bands))
+                    tokens, labels, Scale(torch.zeros(bands), torch.ones(bands)))

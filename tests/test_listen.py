@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from speechnas_lab import listen
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import export_onnx
-from speechnas_lab.study.listen import START, Listener
 from speechnas_lab.models import build
 from speechnas_lab.space import MobileConformerSpace
 from speechnas_lab.speech import CharTokenizer, LogMel, greedy_decode
+from speechnas_lab.study import listen
+from speechnas_lab.study.listen import START, Listener
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +106,11 @@ class Shown:
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
-    from speechnas_lab import show
+    from speechnas_lab.study import pictures, what_if
 
     heard = Shown()
-    monkeypatch.setattr(show, "display", heard)
+    for module in (pictures, what_if):
+        monkeypatch.setattr(module, "display", heard)
     return heard
 
 
@@ -119,7 +120,7 @@ def test_pictures_have_words(shown: Shown) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    from speechnas_lab.study.show import STYLE, show
+    from speechnas_lab.study.pictures import STYLE, show
 
     with plt.style.context(STYLE):
         show(plt.subplots()[0], 'Two <lines> that "cross".')

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = exports(
         "check_audio": ".audio",
         "read_audio": ".audio",
         "LogMel": ".features",
+        "Scale": ".features",
         "Examples": ".examples",
         "prepare": ".examples",
         "frames_needed": ".examples",

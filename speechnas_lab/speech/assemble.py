@@ -69,7 +69,9 @@ def assemble(name: str, rows: list[Row], seed: int = 0, notes: list[str] | None 
     utterances = [Utterance(r.id, r.path, r.text, r.speaker, r.split, s.seconds) for r, s in good]
     content = [[r.id, r.text, r.speaker, r.split, s.digest] for r, s in good]
     fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
-    return Corpus(name, utterances, fingerprint, remarks)
+    corpus = Corpus(name, utterances, fingerprint, remarks)
+    corpus.recorded = True
+    return corpus
 
 
 def refuse_repeats(rows: list[Row]) -> None:

@@ -37,10 +37,12 @@ class Corpus:
 
     `fingerprint` is hexadecimal and changes with any text, speaker, split or sound. `notes` holds one-line
     remarks for the user. `label_names` names the values of `frame_labels`; index 0 is silence. `about` says
-    how the corpus was made, for an export.
+    how the corpus was made, for an export. `recorded`: by various microphones in various rooms, so that features
+    have each utterance's own mean taken off.
     """
 
     about: Mapping[str, object] = MappingProxyType({})
+    recorded = False
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import BadInput
 from .corpus import SPLITS, Corpus, Utterance
-from .features import Stored, stored_features
+from .features import Scale, Stored, stored_features
 
 SMALL = 10  # infeasible training utterances that are left out whatever their share, unless it is half
 
@@ -27,8 +27,7 @@ class Tokenizer(Protocol):
 @dataclass(frozen=True)
 class Examples:
     """The utterances of one split. features: float16 (T, F) each, normalised; tokens: int64 (U,) each;
-    labels: int64 (T,) each, or None where the corpus has none; mean and std: float32 (F,), of the
-    normalisation.
+    labels: int64 (T,) each, or None where the corpus has none; scale: the normalisation.
     """
 
     ids: list[str]
@@ -38,8 +37,7 @@ class Examples:
     features: list[Tensor]
     tokens: list[Tensor]
     labels: list[Tensor] | None
-    mean: Tensor
-    std: Tensor
+    scale: Scale
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -140,8 +138,7 @@ def examples(
         features=features,
         tokens=[torch.tensor(tokens[u.id], dtype=torch.int64) for u in utterances],
         labels=[x for x in labels if x is not None] if corpus.label_names else None,
-        mean=stored.mean,
-        std=stored.std,
+        scale=stored.scale,
     )
 
 

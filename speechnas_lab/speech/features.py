@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,13 +58,42 @@ class LogMel(nn.Module):
 
 
 @dataclass(frozen=True)
+class Scale:
+    """How log mels become what a network reads. mean, std: float32 (F,), over the frames of the training split.
+
+    centred: each utterance's own mean is taken off first, band by band, and with it most of what its microphone adds
+    (Atal, 1974). On two speakers of FSDD to train on, the validation speaker's error falls from 73 to 21% (one trial).
+    """
+
+    mean: Tensor
+    std: Tensor
+    centred: bool = False
+
+    def __call__(self, log_mel: Tensor) -> Tensor:
+        """(T, F) of one utterance -> the same, normalised."""
+        return ((log_mel - log_mel.mean(0) if self.centred else log_mel) - self.mean) / self.std
+
+    def facts(self) -> dict[str, object]:
+        """What a model file must tell of it."""
+        numbers = {"feature_mean": self.mean, "feature_std": self.std}
+        return {key: [round(float(x), 5) for x in value] for key, value in numbers.items()} | {
+            "feature_centred": self.centred
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str]) -> Scale:
+        """Read the JSON values that `facts` became in a model file."""
+        mean, std = (torch.tensor(json.loads(facts[f"feature_{key}"]), dtype=torch.float32) for key in ("mean", "std"))
+        return cls(mean, std, bool(json.loads(facts.get("feature_centred", "false"))))
+
+
+@dataclass(frozen=True)
 class Stored:
     """A corpus as normalised features: `frames` float16 (all frames, F), `where` id -> (first, last + 1)."""
 
     frames: np.ndarray
     where: dict[str, tuple[int, int]]
-    mean: Tensor  # (F,) float32, over the frames of the training split
-    std: Tensor
+    scale: Scale
 
     def __getitem__(self, utterance_id: str) -> Tensor:
         first, last = self.where[utterance_id]
@@ -79,7 +108,7 @@ def stored_features(
 ) -> Stored:
     """The features of every utterance, from the cache or computed and then kept there.
 
-    Each band is normalised by its mean and standard deviation over the training split. The folder in the
+    Each band is normalised as `Scale` says. The folder in the
     cache is named after the corpus's fingerprint and the feature settings; it appears whole or not at all.
     """
     mel = mel or LogMel()
@@ -87,6 +116,8 @@ def stored_features(
         "corpus": corpus.fingerprint, "rate": mel.sample_rate, "mels": mel.n_mels, "window": WINDOW,
         "hop": HOP, "fft": FFT, "scale": "slaney", "floor": FLOOR, "steady": STEADY, "format": 1,
     }  # fmt: skip
+    if corpus.recorded:
+        settings["centred"] = True
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     folder = cache_folder(cache) / "features" / key
     if not (folder / "index.json").is_file():
@@ -95,7 +126,7 @@ def stored_features(
     # copy on write: tensors may share the memory, the file never changes
     frames = np.load(folder / "frames.npy", mmap_mode="c")
     where = {name: (first, last) for name, first, last in index["where"]}
-    return Stored(frames, where, torch.tensor(index["mean"]), torch.tensor(index["std"]))
+    return Stored(frames, where, Scale(torch.tensor(index["mean"]), torch.tensor(index["std"]), corpus.recorded))
 
 
 def compute(corpus: Corpus, mel: LogMel, folder: Path, settings: dict[str, object], progress: bool) -> None:
@@ -144,4 +175,5 @@ def write_raw(
 def spoken(corpus: Corpus, mel: LogMel, progress: bool) -> Iterator[tuple]:
     """Pairs of utterance and float64 (T, F) log mels."""
     for utterance in tqdm(corpus.utterances, desc="features", unit="utt", disable=not progress, delay=2):
-        yield utterance, mel(corpus.audio(utterance)).numpy().astype(np.float64)
+        values = mel(corpus.audio(utterance)).numpy().astype(np.float64)
+        yield utterance, values - values.mean(0) if corpus.recorded else values

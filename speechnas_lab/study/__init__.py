@@ -5,11 +5,12 @@ from .._lazy import exports
 __getattr__, __dir__, __all__ = exports(
     __name__,
     {
-        "STYLE": ".show",
-        "show": ".show",
-        "bundle": ".show",
-        "sound": ".show",
-        "table": ".show",
+        "STYLE": ".pictures",
+        "show": ".pictures",
+        "bundle": ".pictures",
+        "sound": ".pictures",
+        "table": ".pictures",
+        **dict.fromkeys(("INK", "SOFT", "RULE", "SHEET", "ORANGE", "BLUE", "GREEN", "SKY", "PINK"), ".pictures"),
         "Slider": ".what_if",
         "Menu": ".what_if",
         "explore": ".what_if",

@@ -5,7 +5,6 @@ The ONNX file tells all that is needed: the network, its labels, and how sound b
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,7 +15,7 @@ import torch
 
 from ..errors import BadInput
 from ..hardware import session
-from ..speech import LogMel, tokenizer_from_json
+from ..speech import LogMel, Scale, tokenizer_from_json
 
 START = Path(__file__).parents[1] / "assets" / "start.int8.onnx"  # small, trained on HomeCommands
 FRAME = 0.01  # seconds between two feature frames
@@ -56,12 +55,11 @@ class Listener:
         told = self.session.get_modelmeta().custom_metadata_map
         try:
             self.tokenizer = tokenizer_from_json(told["tokenizer"])
-            self.mean = torch.tensor(json.loads(told["feature_mean"]), dtype=torch.float32)  # (F,)
-            self.std = torch.tensor(json.loads(told["feature_std"]), dtype=torch.float32)
+            self.scale = Scale.from_facts(told)
         except (KeyError, ValueError, TypeError) as error:
             raise BadInput(f"{path} does not say how to listen with it ({error}); export the model again") from None
-        self.log_mel = LogMel(n_mels=len(self.mean))
-        self.frame_seconds = FRAME * PROBE / len(self.run(torch.zeros(PROBE, len(self.mean))))
+        self.log_mel = LogMel(n_mels=len(self.scale.mean))
+        self.frame_seconds = FRAME * PROBE / len(self.run(torch.zeros(PROBE, len(self.scale.mean))))
 
     @property
     def units(self) -> list[str]:
@@ -70,7 +68,7 @@ class Listener:
 
     def features(self, wave: np.ndarray) -> torch.Tensor:
         """float (n,), 16 kHz, in [-1, 1] -> float32 (T, F) normalised log-mel energies, T = 1 + n // 160."""
-        return (self.log_mel(wave) - self.mean) / self.std
+        return self.scale(self.log_mel(wave))
 
     def run(self, features: torch.Tensor) -> np.ndarray:
         """(T, F) -> logits (T', V)."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from IPython.display import display
 
-from .show import Bundle
+from .pictures import Bundle
 
 Draw = Callable[..., Sequence[Bundle]]
 
