@@ -69,10 +69,10 @@ def make_parser() -> Parser:
     corpus_options(corpus)
     corpus.add_argument("--out", required=True, metavar="DIR")
 
-    grade = command("grade", "mark your own exercises with the public checks. Each notebook runs in a process of its own "
-                    "with limits, which is no sandbox: do not run strangers' notebooks with it",
+    grade = command("grade", "mark your own exercises with the public checks. Each notebook runs in a process of its "
+                    "own with limits, which is no sandbox: do not run strangers' notebooks with it",
                     "speechnas grade exercises --json marks.json")
-    grade.add_argument("path", type=exercises, metavar="PATH", help="the folder of all exercises, of one, or a notebook")
+    grade.add_argument("path", type=exercises, metavar="PATH", help="the folder of all exercises or one, or a notebook")
     grade.add_argument("--json", metavar="FILE", help="write points, max and outcome of each exercise there")
     grade.add_argument("--time", type=positive, default=60, metavar="SECONDS",
                        help="limit for each exercise, of which starting takes a few seconds (default 60)")

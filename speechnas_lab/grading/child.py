@@ -19,8 +19,6 @@ MEMORY = b'{"limit": "it took more memory than allowed"}'  # made beforehand: th
 
 def namespace(cells: list[dict[str, str]]) -> tuple[dict[str, Any], str]:
     """Run the cells, {"name": ..., "source": ...}; return what they defined and why they stopped, or ""."""
-    from .exercise import Wrong  # noqa: F401  loaded before the answer runs
-
     module = ModuleType("__main__")  # what is pickled or inspected is looked for there
     sys.modules["__main__"] = module
     for cell in cells:
@@ -56,8 +54,9 @@ def why(error: BaseException, cell: str) -> str:
 def limit_memory(megabytes: int) -> None:
     """Let this process take no more than `megabytes` beyond what it has. Where the system cannot, `own` watches."""
     try:
-        import psutil
         import resource
+
+        import psutil
 
         limit = psutil.Process().memory_info().vms + megabytes * 2**20
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -79,10 +78,7 @@ def main() -> None:
     limit_memory(job["memory"])
     try:
         names, stopped = namespace(job["cells"])
-        if stopped:
-            result = {"stopped": stopped}
-        else:
-            result = {"mark": asdict(mark(found, names, job["seed"]))}
+        result = {"stopped": stopped} if stopped else {"mark": asdict(mark(found, names, job["seed"]))}
         text = json.dumps(result).encode()
     except MemoryError:
         text = MEMORY

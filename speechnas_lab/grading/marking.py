@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, field
 from random import Random
-from types import FunctionType, SimpleNamespace
+from types import FrameType, FunctionType, SimpleNamespace
 from typing import Any
 
 from .exercise import Check, Exercise, Wrong
@@ -86,26 +86,42 @@ def _run(item: Check, result: Result, work: SimpleNamespace, namespace: dict[str
     except (Exception, SystemExit) as error:  # of the learner's code, or of ours
         own = learners_frames(error, namespace, work)
         result.fault = "learner" if own else "grader"
-        if isinstance(error, NotImplementedError) and own:
-            result.what = f"{own[-1].name} is still to be written"
-        elif own:
-            result.what = f"{own[-1].name}, line {own[-1].lineno}: {type(error).__name__}: {_first_line(error)}"
-        else:
-            fault = f"{type(error).__name__}: {_first_line(error)}"
+        fault = f"{type(error).__name__}: {_first_line(error)}"
+        if not own:
             result.what = f"the check itself failed ({fault}); this costs you nothing"
+            return
+        frame, line = own[-1]
+        name = frame.f_code.co_name
+        if isinstance(error, NotImplementedError):
+            result.what = f"{name} is still to be written"
+        else:
+            result.what, result.case = f"{name}, line {line}: {fault}", _inputs(own[0][0])
     else:
         result.passed = True
 
 
-def learners_frames(error: BaseException, namespace: dict[str, Any], work: SimpleNamespace) -> list[Any]:
-    """The frames of a traceback that run what the learner wrote."""
+def learners_frames(
+    error: BaseException, namespace: dict[str, Any], work: SimpleNamespace
+) -> list[tuple[FrameType, int]]:
+    """The frames of a traceback that run what the learner wrote, each with its line."""
     homes = [namespace, *(value.__globals__ for value in vars(work).values() if isinstance(value, FunctionType))]
-    frames = []
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        if any(frame.f_globals is home for home in homes):
-            code = frame.f_code
-            frames.append(traceback.FrameSummary(code.co_filename, line, code.co_name, lookup_line=False))
-    return frames
+    walk = traceback.walk_tb(error.__traceback__)
+    return [(frame, line) for frame, line in walk if any(frame.f_globals is home for home in homes)]
+
+
+def _inputs(frame: FrameType) -> str:
+    """What a function was given, as far as it fits a line."""
+    code, told = frame.f_code, []
+    for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+        value = frame.f_locals.get(name)
+        shape = getattr(value, "shape", None)
+        try:
+            words = f"{type(value).__name__} of shape {tuple(shape)}" if isinstance(shape, tuple) else repr(value)
+        except Exception:  # of a learner's class
+            words = type(value).__name__
+        if len(words) <= 60 and " at 0x" not in words and "\n" not in words:
+            told.append(f"{name} = {words}")
+    return ", ".join(told)
 
 
 def _first_line(error: BaseException) -> str:

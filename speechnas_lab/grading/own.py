@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -120,22 +121,18 @@ def _run(id: str, submission: Submission, folder: Path, limits: Limits, seed: in
     printed.wait()
     if over:
         return {"limit": over}
-    try:
+    with suppress(ValueError):
         answer = json.loads(told.text)
         if isinstance(answer, dict) and answer.keys() & {"mark", "stopped", "limit"}:
             return answer
-    except ValueError:
-        pass
     ended = f"signal {-process.returncode}" if process.returncode < 0 else f"exit status {process.returncode}"
     return {"stopped": f"the answer ended its process ({ended}) before it was marked"}
 
 
 def _send(process: subprocess.Popen[bytes], job: str) -> None:
-    try:
+    with suppress(BrokenPipeError):  # it ended already; its exit status tells
         process.stdin.write(job.encode())
         process.stdin.close()  # input() meets the end of the file
-    except BrokenPipeError:  # it ended already; its exit status tells
-        pass
 
 
 def _watch(process: subprocess.Popen[bytes], printed: _Reader, limits: Limits, start: float) -> str:
@@ -159,31 +156,25 @@ def _watch(process: subprocess.Popen[bytes], printed: _Reader, limits: Limits, s
 def _memory(pid: int) -> int:
     """Bytes that a process and its children hold."""
     total = 0
-    try:
+    with suppress(psutil.Error):  # it ended while we looked
         top = psutil.Process(pid)
         for process in (top, *top.children(recursive=True)):
             total += process.memory_info().rss
-    except psutil.Error:
-        pass
     return total
 
 
 def _end(process: subprocess.Popen[bytes], token: str) -> None:
     """End the process and all that it started, also what left its process group."""
     if hasattr(os, "killpg"):
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
     process.kill()
     process.wait()
     for _ in range(20):  # what it started may start more
         left = [other for other in psutil.process_iter() if _carries(other, token)]
         for other in left:
-            try:
+            with suppress(psutil.Error):
                 other.kill()
-            except psutil.Error:
-                pass
         if not left:
             return
         psutil.wait_procs(left, 1.0)

@@ -99,7 +99,7 @@ def _one(cells: list[Cell], notes: list[str]) -> Cell | None:
         notes.append(f"the id {name!r} stands on cells {places}, with the same text; it is read once")
         return (own or cells)[0]
     if len({cell.source.strip() for cell in own}) == 1:
-        notes.append(f"the id {name!r} stands on cells {places}; cell {own[0].position} came with the exercise and counts")
+        notes.append(f"the id {name!r} stands on cells {places}; cell {own[0].position} came with it and counts")
         return own[0]
     notes.append(f"the id {name!r} stands on cells {places}, and nothing tells which counts; delete all but one")
     return None

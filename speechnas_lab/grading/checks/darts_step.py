@@ -34,7 +34,7 @@ class Problem:
         self.weights, self.alpha = draw(size).requires_grad_(), draw(count).requires_grad_()
         self.rate, self.alpha_rate = rng.uniform(0.1, 0.2), rng.uniform(0.3, 0.4)
         a, b, c, d = draw(count, size), draw(size), draw(count, size), draw(count)
-        self.train: Function = lambda w, alpha: alpha.softmax(0) @ (a @ w) + alpha @ d + alpha @ alpha + (w - b) @ (w - b)
+        self.train: Function = lambda w, alpha: alpha.softmax(0) @ (a @ w) + alpha @ (d + alpha) + (w - b) @ (w - b)
         self.valid: Function = lambda w, alpha: (c @ w).tanh() @ alpha + 0.5 * alpha @ alpha + alpha.sum() * w @ w
         self.weight_optimizer = Counting([self.weights], self.rate)
         self.alpha_optimizer = Counting([self.alpha], self.alpha_rate)
@@ -87,7 +87,8 @@ def alpha_learns(work: Any, rng: Random) -> None:
         slips = {
             "alpha has not moved": alpha,
             "alpha learns from the training loss": problem.step_alpha(train, w, alpha),
-            "alpha learns from both losses": problem.step_alpha(lambda w, a: train(w, a) + valid(w, a), w, alpha),
+            "alpha learns from both losses": right
+            - problem.alpha_rate * problem.slope(train, w, alpha, True),
             "the weights were moved first": problem.step_alpha(valid, earlier, alpha),
             "the weights were moved first, and alpha got the training loss's slope as well": problem.step_alpha(
                 valid, earlier, alpha
@@ -111,7 +112,7 @@ def weights_learn(work: Any, rng: Random) -> None:
         right, leak = problem.step_weights(train, w, moved), problem.rate * problem.slope(valid, w, alpha, False)
         slips = {
             "the weights have not moved": w,
-            "the weights learn from the validation loss, which is kept to judge them": problem.step_weights(valid, w, moved),
+            "the weights learn from the validation loss, kept to judge them": problem.step_weights(valid, w, moved),
             "the weights learn from the validation loss only": w - leak,
             "what the validation loss wrote into the weights' .grad was still there": right - leak,
             "the weights stepped on the validation loss too": problem.step_weights(train, w - leak, moved),
@@ -167,7 +168,7 @@ EXERCISE = Exercise(
     defines=("darts_step",),
     minutes=15,
     difficulty=2,
-    why="Six lines hold the whole search; in which order they stand decides whether the choice is judged on unseen speech.",
+    why="Six lines hold the whole search; their order decides whether alpha is judged on unseen speech.",
     hints=(
         "backward() fills the .grad of everything a loss depends on. Whose .grad does the validation loss fill besides "
         "alpha's, and who will read it next?",

@@ -46,7 +46,7 @@ def weighs(work: Any, rng: Random) -> None:
                 "alpha itself is the weight, without softmax": total(alpha),
                 "each weight is a sigmoid, so that they do not sum to 1": total(alpha.sigmoid()),
                 "all operations weigh the same": total(torch.full_like(alpha, 1 / count)),
-                "only the operation with the largest alpha speaks": total(nn.functional.one_hot(alpha.argmax(), count).to(alpha)),
+                "only the operation with the largest alpha speaks": total((alpha == alpha.max()).to(alpha)),
                 "the mean is taken on top of the weights": total(alpha.softmax(0)) / count,
                 "alpha has its sign turned": total((-alpha).softmax(0)),
                 "the weights are exponentials that nobody divided by their sum": total(alpha.exp()),

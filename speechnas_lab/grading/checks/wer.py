@@ -1,0 +1,162 @@
+"""01-wer: the fewest word edits from what was said to what was heard, for each word that was said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from ..exercise import Exercise, Wrong, check, difference, likely, same
+
+WORDS = ("turn", "on", "off", "the", "light", "lamp", "go", "stop", "left", "right", "bat", "pat")
+SMALL = (  # (reference, hypothesis), the smallest first: one of each edit, then edits that depend on each other
+    ("go", "go"),
+    ("go", "stop"),
+    ("go left", "go"),
+    ("go", "go left"),
+    ("turn on the light", "turn the light"),
+    ("pat the bat", "bat the pat"),
+    ("go left stop", "left stop go"),
+    ("go go stop", "stop go go"),
+)
+
+RULE = "with no word said, the rate is the number of words heard: 0 for silence, 2 for two words"
+
+
+def edits(reference: list[str], hypothesis: list[str], substitution: int = 1, insertion: int = 1) -> int:
+    """The fewest edits, by a table of one row at a time. Deletions cost 1."""
+    row = [j * insertion for j in range(len(hypothesis) + 1)]
+    for i, said in enumerate(reference, 1):
+        diagonal, row[0] = row[0], i
+        for j, heard in enumerate(hypothesis, 1):
+            change = diagonal + (0 if said == heard else substitution)
+            diagonal, row[j] = row[j], min(change, row[j] + 1, row[j - 1] + insertion)
+    return row[-1]
+
+
+def right(reference: str, hypothesis: str) -> float:
+    """The word error rate, with the task's rule for an empty reference."""
+    a, b = reference.split(), hypothesis.split()
+    return edits(a, b) / max(1, len(a))
+
+
+def _longest(a: list[str], b: list[str]) -> int:
+    return (len(a) + len(b) - edits(a, b, substitution=2)) // 2
+
+
+SLIPS: dict[str, Callable[[list[str], list[str]], float]] = {
+    "edits of letters are counted, not of words": lambda a, b: edits([*" ".join(a)], [*" ".join(b)]) / len(" ".join(a)),
+    "divided by the words that were heard, not by those that were said": lambda a, b: edits(a, b) / max(1, len(b)),
+    "divided by the longer of the two": lambda a, b: edits(a, b) / max(len(a), len(b)),
+    "the number of edits itself, not divided by the words that were said": lambda a, b: float(edits(a, b)),
+    "words are compared place by place, so that one missing word spoils all that follow": lambda a, b: (
+        (sum(x != y for x, y in zip(a, b, strict=False)) + abs(len(a) - len(b))) / len(a)
+    ),
+    "places are compared only as far as the shorter one reaches": lambda a, b: (
+        sum(x != y for x, y in zip(a, b, strict=False)) / len(a)
+    ),
+    "a substitution is counted as two edits": lambda a, b: edits(a, b, substitution=2) / len(a),
+    "insertions cost nothing": lambda a, b: edits(a, b, insertion=0) / len(a),
+    "words are compared as sets, without their order and number": lambda a, b: len(set(a) ^ set(b)) / len(a),
+    "only words that are missing count, not those that were added": lambda a, b: len(set(a) - set(b)) / len(a),
+    "clipped at 1": lambda a, b: min(1.0, edits(a, b) / len(a)),
+    "the share of words that are right, not of errors": lambda a, b: _longest(a, b) / len(a),
+}
+
+
+def _compare(work: Any, reference: str, hypothesis: str) -> None:
+    call, got = f"wer({reference!r}, {hypothesis!r})", work.wer(reference, hypothesis)
+    expected = right(reference, hypothesis)
+    problem = difference(got, expected, "the result", 1e-9)
+    if problem:
+        slips = {name: lambda a, b, slip=slip: slip(a.split(), b.split()) for name, slip in SLIPS.items()}
+        named = likely(work.wer, slips, [*SMALL, (reference, hypothesis)])
+        fewer = "there is a way with fewer edits: not every word that matches is worth keeping"
+        more = isinstance(got, (int, float)) and got > expected
+        raise Wrong(problem, call, named or (fewer if more else ""))
+
+
+@check("counts the fewest edits for each word that was said", 2)
+def fewest(work: Any, rng: Random) -> None:
+    for reference, hypothesis in SMALL:
+        _compare(work, reference, hypothesis)
+    for length in (2, 3, 4, 5):
+        for _ in range(8):
+            few = WORDS[: rng.randint(2, 5)]  # repeated words make an alignment hard
+            said = " ".join(rng.choice(few) for _ in range(length))
+            heard = " ".join(rng.choice(few) for _ in range(rng.randint(1, length + 1)))
+            _compare(work, said, heard)
+
+
+@check("goes above 1 where much was heard that nobody said")
+def above_one(work: Any, rng: Random) -> None:
+    said = rng.choice(WORDS[:6])
+    for reference, hypothesis in (("fries", "no fry"), (said, " ".join(rng.choice(WORDS[6:]) for _ in range(5)))):
+        _compare(work, reference, hypothesis)
+
+
+@check("has an answer where nothing was said, and minds no spaces")
+def empty(work: Any, rng: Random) -> None:
+    word, other = rng.sample(WORDS, 2)
+    for reference, hypothesis in (("", ""), ("", word), ("", f"{word} {other}"), (" ", word), (word, "")):
+        call = f"wer({reference!r}, {hypothesis!r})"
+        try:
+            got = work.wer(reference, hypothesis)
+        except ZeroDivisionError:
+            raise Wrong("it divides by zero", call, RULE) from None
+        problem = difference(got, right(reference, hypothesis), "the result", 1e-9)
+        if problem:
+            raise Wrong(problem, call, "" if reference.strip() else RULE)
+    spaced, tidy = f"  {word}   {other} ", f"{word} {other}"
+    call, got = f"wer({spaced!r}, {tidy!r})", work.wer(spaced, tidy)
+    problem = difference(got, 0.0, "the result", 1e-9)
+    if problem:
+        raise Wrong(problem, call, "cut at every single space, so that empty words appear")
+
+
+class TooMany(BaseException):
+    """More calls than any sensible way needs. Not an Exception, so that an answer does not catch it by chance."""
+
+
+@check("fills a table instead of trying every way")
+def cost(work: Any, rng: Random) -> None:
+    size, most = 12, 20_000  # a table has 144 cells; trying every way takes over a thousand million calls
+    said, heard = (" ".join(rng.choice(WORDS[:4]) for _ in range(size)) for _ in range(2))
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+        if calls > most:
+            raise TooMany
+
+    before, case = sys.getprofile(), f"two sentences of {size} words"
+    try:
+        sys.setprofile(count)
+        got = work.wer(said, heard)
+    except TooMany:
+        slip = "the same two beginnings are solved again and again; keep each result in a table"
+        raise Wrong(f"more than {most:,} function calls, where a table has {size * size} cells", case, slip) from None
+    finally:
+        sys.setprofile(before)
+    same(got, right(said, heard), case, "the result", tolerance=1e-9)
+
+
+EXERCISE = Exercise(
+    id="01-wer",
+    title="Word error rate",
+    lesson="01_asr_basics",
+    defines=("wer",),
+    minutes=15,
+    difficulty=2,
+    why="It is what every search in this course lowers; a wrong one ranks networks wrongly, and nothing looks broken.",
+    hints=(
+        "If you knew the fewest edits for every pair of shorter beginnings, what would the last two words still add?",
+        "Keep a table: row i, column j holds the edits from the first i words said to the first j heard. Its border is "
+        "easy. Each inner cell is the best of three neighbours: delete, insert, or keep and substitute.",
+        "row = list(range(len(b) + 1)) is the border. For the i-th word said, the new row starts with i; its j-th cell "
+        "is min(above + 1, left + 1, diagonal + (a[i - 1] != b[j - 1])). Divide the last cell by max(1, len(a)).",
+    ),
+    checks=(fewest, above_one, empty, cost),
+)
