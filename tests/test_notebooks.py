@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import re
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from speechnas_lab.grading import EXERCISES, exercise
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LESSONS = [
+    "00_start", "01_sound_to_text", "02_search_space", "03_mixed_operation", "04_darts", "05_when_darts_fails",
+    "06_supernet", "07_shared_weights", "08_sandwich", "09_evolution", "10_many_objectives", "11_latency",
+    "12_pruning", "13_latency_penalty", "18_mobile_conformer_search",
+]  # fmt: skip
+OPENERS = {"00_start", "18_mobile_conformer_search"}  # the way in and the way out: no piece is built by hand there
+UNITS = r"\s*(?:%|ms\b|MB\b|kB\b|times\b|seconds?\b|points?\b|x\b)"
+QUANTITY = re.compile(rf"(?<![\w.])(\d+(?:\.\d+)?)(?:{UNITS}|(?<=\.\d)|(?<=\.\d\d))")  # with a unit, or a decimal
+NO_CLAIM = r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)|\*[^*]*minutes of your time.*"  # formulas, code, links
 LEAKS = {
     "a home or system folder": r"/home/|/root/|/tmp/|/work/|/Users/|[A-Z]:\\",
     "a memory address": r"0x[0-9a-f]{6,}",
@@ -39,8 +52,16 @@ def prose(notebook: nbformat.NotebookNode) -> str:
     return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
-def test_first_and_last_lesson_are_here() -> None:
-    assert {"00_start", "18_mobile_conformer_search"} <= {path.stem for path in NOTEBOOKS}
+def test_every_lesson_of_the_course_is_here() -> None:
+    assert [path.stem for path in NOTEBOOKS] == LESSONS
+
+
+def test_every_exercise_starts_from_its_lesson_and_the_lesson_leads_to_it() -> None:
+    for name in EXERCISES:
+        lesson = nbformat.read(ROOT / "notebooks" / f"{exercise(name).lesson}.ipynb", as_version=4)
+        assert f"](../exercises/{name}/{name}.ipynb)" in prose(lesson), name
+        task = (ROOT / "exercises" / name / f"{name}.ipynb").read_text(encoding="utf-8")
+        assert f"../../notebooks/{exercise(name).lesson}.ipynb" in task, name
 
 
 def test_valid_and_free_of_widget_state(notebook: nbformat.NotebookNode) -> None:
@@ -61,6 +82,43 @@ def test_ends_with_what_to_remember_and_where_to_go(notebook: nbformat.NotebookN
     assert headings[-2:] == ["What to remember", "Where to go next"]
     assert "minutes of your time" in prose(notebook)
     assert prose(notebook).count("**Predict") >= 4
+
+
+def test_asks_and_lets_try(notebook: nbformat.NotebookNode, request: pytest.FixtureRequest) -> None:
+    code = "\n".join(cell.source for cell in cells(notebook, "code"))
+    assert len(re.findall(r"\bexplore\(", code)) == 1  # one "what if" that can be moved
+    if request.node.callspec.id not in OPENERS:
+        assert "quiz(" in code and "## Now you" in prose(notebook)
+        assert re.search(r"^assert ", code, flags=re.MULTILINE)  # the piece made by hand is the library's
+    minutes = re.search(r"bout (\d+) minutes of your time", prose(notebook))
+    assert minutes and 10 <= int(minutes[1]) <= 45
+    for question in re.findall(r"<p><b>Quiz\.</b>.*", "\n".join(str(output) for output in outputs(notebook))):
+        assert question.count("✓ Right.") >= 1 and question.count("✗ Not this one.") >= 2
+
+
+def test_numbers_in_prose_are_computed_or_have_a_source(notebook: nbformat.NotebookNode) -> None:
+    """A quantity in a paragraph stands in the lesson's code or outputs, or the paragraph names a paper or a command."""
+    made = "\n".join(cell.source for cell in cells(notebook, "code"))
+    made += "\n".join(output.get("text", "") + " ".join(map(str, output.get("data", {}).values()))
+                      for output in outputs(notebook) if "image/png" not in output.get("data", {}))  # fmt: skip
+    made += "\n".join(str(output["data"]["text/plain"]) for output in outputs(notebook)
+                      if "image/png" in output.get("data", {}))  # fmt: skip
+    known = set(re.findall(r"\d+(?:\.\d+)?", made.replace(",", "").replace("_", "")))
+    loose = []
+    for paragraph in re.split(r"\n\s*\n", prose(notebook)):
+        sourced = re.search(r"\b(19|20)\d\d\b|`speechnas |`make ", paragraph)
+        bare = re.sub(NO_CLAIM, " ", paragraph, flags=re.DOTALL)
+        if not sourced:
+            loose += [m[0] for m in QUANTITY.finditer(bare.replace(",", "")) if m[1] not in known]
+    assert not loose, loose
+
+
+def test_words_are_spelt_right() -> None:
+    texts = [ROOT / "README.md", *(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "solutions").glob("*/*.ipynb")]
+    skipped = ["--ignore-regex", r"data:[^\"]*|\"image/[^\n]*", "--ignore-words-list", "te,ans,nd,fo,nin,ot"]
+    command = [sys.executable, "-m", "codespell_lib", *skipped, *map(str, texts)]
+    told = subprocess.run(command, capture_output=True, text=True)
+    assert not told.stdout, told.stdout
 
 
 def test_size(notebook: nbformat.NotebookNode) -> None:
@@ -98,7 +156,7 @@ def test_pictures_and_players_say_in_words_what_they_hold(notebook: nbformat.Not
         if any(kind.startswith("image/") for kind in data):
             pictures += 1
             alt = re.search(r'<img [^>]*alt="([^"]{20,})"', data["text/html"])
-            assert alt, "a picture needs an alternative: speechnas_lab.study.show.show"
+            assert alt, "a picture needs an alternative: speechnas_lab.study.pictures.show"
             assert not data["text/plain"].startswith("<")
         elif "text/html" in data:
             assert "text/plain" in data and not data["text/plain"].startswith("<")
