@@ -35,7 +35,7 @@ LAMBDAS = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # loss (nats a word) for a mi
 
 
 def darts_against_others(out: Path, count: int) -> dict[str, Any]:
-    """DARTS (first and second order), random search and evolution at equal cost, three seeds, blind test set."""
+    """DARTS, random search and evolution at equal cost, three seeds, blind test set."""
     source, found = speech_source(), {}
     with Workers(count) as workers:
         jobs = {seed: workers.submit(search_each_way, source, seed, str(out)) for seed in range(SEEDS)}
@@ -57,22 +57,21 @@ def darts_against_others(out: Path, count: int) -> dict[str, Any]:
 
 
 def search_each_way(source: Source, seed: int, folder: str) -> dict[str, dict[str, Any]]:
-    """Each strategy's choice for one seed. Random search and evolution may spend what first-order DARTS took."""
+    """Each strategy's choice for one seed. Random search and evolution may spend what DARTS took."""
     speech, place = open_speech(source), Path(folder)
-    found = {f"darts, order {order}": _kept(place / f"darts{order}-{seed}.json", by_gradient, speech, seed, order)
-             for order in (1, 2)}
-    seconds = found["darts, order 1"]["seconds"]
+    found = {"darts": _kept(place / f"darts-{seed}.json", by_gradient, speech, seed)}
+    seconds = found["darts"]["seconds"]
     for name, strategy in (("random", RandomSearch(SPACE, seed)), ("evolution", RegularizedEvolution(
             SPACE, seed, population=6, children=1, tournament=3, lifetime=12))):
         found[name] = _kept(place / f"{name}-{seed}.json", by_trials, speech, strategy, seconds, seed)
     return found
 
 
-def by_gradient(speech: Speech, seed: int, order: int) -> dict[str, Any]:
-    """Search by DARTS; processor seconds of this process are its cost."""
+def by_gradient(speech: Speech, seed: int) -> dict[str, Any]:
+    """Search by DARTS, first order; processor seconds of this process are its cost."""
     start = time.process_time()
-    network, step = mixture(speech, seed), None
-    step = DartsStep(network, speech.examples["valid_weights"], order, alpha_rate=0.01)
+    network = mixture(speech, seed)
+    step = DartsStep(network, speech.examples["valid_weights"], alpha_rate=0.01)
     recipe = Recipe(steps=SEARCH_STEPS, seed=seed)
     train(network, speech.examples["train"], recipe, speech.frame_labels, step)
     weights = [[round(w, 4) for w in slot.tolist()] for slot in step.history[-1]]
