@@ -185,10 +185,8 @@ def buttons(id: str) -> Shown | None:
         return _line(f"Call: {calls}")
     page, rung = ipywidgets.Output(), 0
 
-    def show(what: Any) -> None:
-        page.clear_output(wait=True)
-        with page:
-            display(what)
+    def show(what: Shown) -> None:
+        page.outputs = ({"output_type": "display_data", "data": what._repr_mimebundle_(), "metadata": {}},)
 
     def next_hint(_: Any) -> None:
         nonlocal rung
