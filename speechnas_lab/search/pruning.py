@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
-from math import prod
+from itertools import accumulate, product
+from math import inf
 from typing import Any, Protocol
 
 from ..space import SKIP, Architecture, MobileConformerSpace, Stage
@@ -26,10 +26,10 @@ class Tree(Protocol):
     def depth(self) -> int: ...
 
     def bound(self, partial: tuple) -> float:
-        """No completion of `partial` costs less than this; of a whole solution, its cost."""
+        """No completion of `partial` costs less than this (inf if it has none); of a whole solution, its cost."""
 
     def solution(self, partial: tuple) -> Any:
-        """What a whole partial stands for; None if it is none after all."""
+        """What a whole partial stands for."""
 
 
 @dataclass
@@ -50,13 +50,14 @@ def within(tree: Tree, limit: float, visits: Visits | None = None) -> Iterator[A
         for option in tree.options(len(partial)):
             child = (*partial, option)
             visits.nodes += 1
-            if tree.bound(child) > limit:
+            bound = tree.bound(child)
+            if bound > limit or bound == inf:
                 visits.cut += 1  # whatever comes below costs at least this much
             elif len(child) < depth:
                 yield from descend(child)
-            elif (solution := tree.solution(child)) is not None:
+            else:
                 visits.found += 1
-                yield solution
+                yield tree.solution(child)
 
     return descend(())
 
@@ -70,8 +71,9 @@ class ArchitectureTree:
     >>> from speechnas_lab.space import MobileConformerSpace, counts
     >>> space = MobileConformerSpace("laptop")
     >>> tree, visits = ArchitectureTree(space, lambda arch: counts(arch).macs), Visits()
-    >>> fast = list(within(tree, counts(space.smallest()).macs, visits))
-    >>> visits.nodes / tree.nodes() < 1e-9
+    >>> list(within(tree, counts(space.smallest()).macs / 2, visits))
+    []
+    >>> visits.nodes == len(tree.frames)  # of 6.6 million billion nodes: no frame leaves room for a block
     True
     """
 
@@ -88,18 +90,24 @@ class ArchitectureTree:
         return 1 + sum(self.slots)
 
     def bound(self, partial: tuple) -> float:
+        filled = sum(not block.is_skip for block in partial[1:])
+        if filled > self.space.max_depth or filled + self.depth() - len(partial) < self.space.min_depth:
+            return inf  # too many blocks, or too few slots left for enough of them
         return self.cost(self.architecture(partial))
 
-    def solution(self, partial: tuple) -> Architecture | None:
-        arch = self.architecture(partial)
-        return arch if arch in self.space else None  # too few or too many blocks
+    def solution(self, partial: tuple) -> Architecture:
+        return self.architecture(partial)
 
     def architecture(self, partial: tuple) -> Architecture:
         """The frame with the chosen blocks, and skips for the rest."""
         frame, *chosen = partial
-        rest = iter([*chosen, *[SKIP] * (sum(self.slots) - len(chosen))])
-        stages = (replace(stage, blocks=tuple(next(rest) for _ in range(n)))
-                  for stage, n in zip(frame.stages, self.slots, strict=True))  # fmt: skip
+        if not chosen:
+            return frame
+        rest = (*chosen, *[SKIP] * (sum(self.slots) - len(chosen)))
+        stages, start = [], 0
+        for stage, end in zip(frame.stages, accumulate(self.slots), strict=True):
+            stages.append(Stage(stage.width, stage.reduction, rest[start:end]))
+            start = end
         return replace(frame, stages=tuple(stages))
 
     def nodes(self) -> int:
@@ -149,4 +157,4 @@ class Queens:
 
     def nodes(self) -> int:
         """How many nodes the whole tree has, without its root."""
-        return sum(prod([self.size] * level) for level in range(1, self.size + 1))
+        return sum(self.size**level for level in range(1, self.size + 1))
