@@ -5,14 +5,17 @@ OMP_NUM_THREADS = 1
 export OMP_NUM_THREADS
 
 BIN := .venv/bin
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+LESSONS := $(sort $(wildcard notebooks/*.ipynb))
+QUICK := $(foreach n,00 02 03 10 12,$(wildcard notebooks/$(n)_*.ipynb))  # under 20 seconds each
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with tests/nbval.cfg
 
-.PHONY: help setup search test test-all lint lab exercises pins
+.PHONY: help setup search test test-all lessons save lint lab exercises pins
 help:
 	@echo "make search    set up, then run the main job: from sound to a found model, in $(OUT)"
 	@echo "make lab       set up, then open JupyterLab on notebooks/00_start.ipynb"
-	@echo "make test      set up, then run the quick tests and the notebooks"
+	@echo "make test      set up, then run the quick tests and the quick lessons"
+	@echo "make lessons   run all lessons and compare what is the same on every machine"
+	@echo "make save      run all lessons and save what they show"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make exercises write exercises/ out of solutions/"
 	@echo "make lint      check the style"
@@ -41,11 +44,17 @@ lab: .venv/.ready
 
 test: .venv/.ready
 	$(BIN)/python -m pytest -q
-	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q $(NBVAL) $(NOTEBOOKS))
+	$(BIN)/python -m pytest -q $(NBVAL) $(QUICK)
+
+lessons: .venv/.ready
+	$(BIN)/python -m pytest -q $(NBVAL) $(LESSONS)
 
 test-all: .venv/.ready
 	$(BIN)/python -m pytest -q -m "slow or not slow"
-	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q $(NBVAL) $(NOTEBOOKS))
+	$(BIN)/python -m pytest -q $(NBVAL) $(LESSONS)
+
+save: .venv/.ready
+	$(BIN)/python -m speechnas_lab.study.saving $(LESSONS)
 
 exercises: .venv/.ready
 	$(BIN)/python tests/exercise_release.py
