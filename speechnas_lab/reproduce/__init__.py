@@ -18,6 +18,8 @@ FIGURES = {  # name -> where it is made
     "darts": "gradient.darts_against_others",
     "lambda": "gradient.lambda_walk",
     "recipe": "ablations.recipe_without",
+    "small-space": "exercise.small_space",
+    "picture": "picture.found_beside_designed",
 }
 
 
