@@ -167,7 +167,9 @@ def _difference(tree: ast.AST, changed: ast.AST) -> str:
     marks = [block for block in SequenceMatcher(None, before, after).get_opcodes() if block[0] != "equal"]
     old = " ".join(line.strip() for _, a, b, _, _ in marks for line in before[a:b])
     new = " ".join(line.strip() for _, _, _, a, b in marks for line in after[a:b])
-    return f"{old} -> {new}"
+    twin = [place for place, line in enumerate(before) if line.strip() == old]
+    which = f" (no. {twin.index(marks[0][1]) + 1})" if len(twin) > 1 else ""
+    return f"{old} -> {new}{which}"
 
 
 class _Late(BaseException):

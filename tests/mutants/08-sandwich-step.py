@@ -181,6 +181,20 @@ def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
         ((1 - distil) * F.cross_entropy(logits, y) + distil * kl).backward()
     optimizer.step()
 
+# %% wrong: takes the largest to be active
+# says: what was active stays active
+def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
+    optimizer.zero_grad()
+    logits = supernet(x)
+    F.cross_entropy(logits, y).backward()
+    teacher = logits.detach().log_softmax(-1)
+    for arch in others:
+        supernet.activate(arch)
+        logits = supernet(x)
+        kl = (teacher.exp() * (teacher - logits.log_softmax(-1))).sum(-1).mean()
+        ((1 - distil) * F.cross_entropy(logits, y) + distil * kl).backward()
+    optimizer.step()
+
 # %% wrong: asks the teacher for each student
 # says: asking again costs
 def sandwich_step(supernet, largest, others, x, y, optimizer, distil):

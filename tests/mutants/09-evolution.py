@@ -22,6 +22,17 @@ def generation(population, space, tournament, allowed, evaluate, seen, rng):
     seen.add(child)
     return [*population[1:], (child, evaluate(child))]
 
+# %% wrong: only the first child is made canonical
+# says: two spellings of one network
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    drawn = [rng.choice(population) for _ in range(tournament)]
+    parent, _ = min(drawn, key=lambda member: member[1])
+    child = space.canonical(space.mutate(parent, rng))
+    while child in seen or not allowed(child):
+        child = space.mutate(parent, rng)
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
 # %% wrong: always the best
 # says: a tournament draws first
 def generation(population, space, tournament, allowed, evaluate, seen, rng):

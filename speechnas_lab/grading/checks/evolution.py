@@ -134,6 +134,7 @@ def frugal(work: Any, rng: Random) -> None:
         ("first a child that is not allowed, then one that is", [forbidden, good], ()),
         ("first another spelling of one that was evaluated before", [(0, rng.randint(1, 9)), good], (empty,)),
         ("a new child in a spelling that is not canonical", [(0, rng.randint(1, 9))], ()),
+        ("first one that was evaluated before, then such a spelling", ["repeated", (0, rng.randint(1, 9))], ()),
     )  # fmt: skip
     for case, script, more in scripts:
         population = _population(rng, 4)

@@ -116,24 +116,29 @@ def _penalty_slips(ms: float, target: float, weight: float, one_sided: bool) -> 
     }
 
 
-def _penalise(work: Any, rng: Random, one_sided: bool) -> None:
+def _penalise(work: Any, rng: Random, *one_sided: bool) -> None:
+    """Compare penalties with `one_sided`; it may be left out."""
+    sparing, words = any(one_sided), str(one_sided[0]) if one_sided else "left out"
     for side in (PLUS, MINUS, 0.0, PLUS, MINUS):
         target, weight = round(rng.uniform(1.0, 4.0), 2), round(rng.uniform(0.2, 0.9), 2)
         ms = target + side * round(rng.uniform(0.2, 0.8), 2)
-        case = f"latency {ms:.2f} ms, target {target:.2f} ms, weight {weight:.2f}, one_sided {one_sided}"
+        case = f"latency {ms:.2f} ms, target {target:.2f} ms, weight {weight:.2f}, one_sided {words}"
         latency = torch.tensor(ms, dtype=torch.float64, requires_grad=True)
-        right, slips = latency_penalty(ms, target, weight, one_sided), _penalty_slips(ms, target, weight, one_sided)
-        same(work.penalty(latency, target, weight, one_sided), right, case, "penalty(...)", slips)
+        right, slips = latency_penalty(ms, target, weight, sparing), _penalty_slips(ms, target, weight, sparing)
+        if not one_sided:
+            slips = {"where it is left out, one_sided is False": latency_penalty(ms, target, weight, True)}
+        same(work.penalty(latency, target, weight, *one_sided), right, case, "penalty(...)", slips)
 
 
 @check("pays for the distance from the target, on both sides", 2)
 def two_sided(work: Any, rng: Random) -> None:
-    _penalise(work, rng, one_sided=False)
+    _penalise(work, rng, False)
+    _penalise(work, rng)
 
 
 @check("with one_sided, spares what is faster than the target")
 def one_sided(work: Any, rng: Random) -> None:
-    _penalise(work, rng, one_sided=True)
+    _penalise(work, rng, True)
 
 
 @check("pulls alpha towards the target, from above and from below", 2)

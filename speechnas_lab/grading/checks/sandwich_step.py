@@ -63,6 +63,7 @@ class Case:
     def __init__(self, rng: Random, others: list[int], distil: float) -> None:
         self.others, self.distil = others, distil
         self.network = Nested(rng)
+        self.network.width = next(width for width in range(1, LARGEST) if width not in others)  # of an earlier step
         self.before = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.x = torch.tensor([[rng.gauss(0, 1) for _ in range(FEATURES)] for _ in range(2)], dtype=torch.float64)
         self.y = torch.tensor([rng.randrange(LABELS) for _ in range(2)])
@@ -130,7 +131,7 @@ def exactly(work: Any, rng: Random) -> None:
         if ran[:1] == [LARGEST] and sorted(ran) == sorted(wanted):
             continue
         slip = ""
-        if not ran or ran == [LARGEST] * len(wanted):
+        if not ran or ran[0] not in wanted or ran == [LARGEST] * len(wanted):
             slip = "activate(arch) must come before the pass; what was active stays active"
         elif ran.count(LARGEST) > 1:
             slip = "the teacher's answer is kept from its own pass; asking again costs the dearest pass twice"
