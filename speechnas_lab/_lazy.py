@@ -9,8 +9,12 @@ from collections.abc import Callable
 def exports(package: str, where: dict[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """Return (__getattr__, __dir__, __all__) for a package whose public `name` lives in the module `where[name]`.
 
-    Use: `__getattr__, __dir__, __all__ = exports(__name__, {"build": ".network"})`.
+    Use: `__getattr__, __dir__, __all__ = exports(__name__, {"build": ".network"})`. No name may be a module's: once that
+    is loaded, Python gives the module for it.
     """
+    hidden = [name for name in where if f".{name}" in where.values()]
+    if hidden:
+        raise ImportError(f"{package}: {hidden[0]} is the name of a module too; give one of them another")
 
     def get(name: str) -> object:
         if name not in where:

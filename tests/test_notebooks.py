@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from speechnas_lab.grading import EXERCISES, exercise
+from speechnas_lab.grading.course import EXERCISES, exercise
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
