@@ -153,7 +153,7 @@ EXERCISE = Exercise(
     difficulty=4,
     why="Public code has had this term wrong for years without anyone noticing: a test against an exact gradient does.",
     hints=(
-        "At which weights is each of the four gradients taken: w, w', w + eps v or w - eps v? Write them down first.",
+        "Write down the four gradients. At which weights is each of them taken: w, w', w + eps v or w - eps v?",
         "Copy the weights. Step to w'. Take the slopes of the validation loss by alpha and by the weights in one call. "
         "Go to either side of w along the second, take the training loss's slopes by alpha. Put the copy back.",
         "direct, *v = grad(valid_loss(), [alpha, *weights]), then eps = epsilon / length of v, then "
