@@ -8,8 +8,9 @@ import time
 
 import pytest
 from exercise_files import HERE, defined, message, mutants, solution_code
+from mutate import equivalent, survivors
 
-from speechnas_lab.grading import mark
+from speechnas_lab.grading import EXERCISES, mark
 from speechnas_lab.grading.course import exercise
 
 SEEDS = (1, 20, 300, 4000)
@@ -75,3 +76,14 @@ def test_the_text_is_complete(id):
     assert len(set(found.hints)) == 3 and found.hints[0].rstrip().endswith("?"), "the first hint asks a question"
     assert len({item.name for item in found.checks}) == len(found.checks) >= 3
     assert len(found.why.split()) >= 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id", HERE)
+def test_no_small_change_of_the_solution_goes_unnoticed(id):
+    lived, tried = survivors(id)
+    assert tried >= 5 and set(lived) == set(equivalent(id))  # see tests/mutate.py
+
+
+def test_every_exercise_of_the_course_has_its_checks():
+    assert list(EXERCISES) == HERE
