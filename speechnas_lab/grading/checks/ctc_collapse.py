@@ -138,7 +138,7 @@ def _frames(work: Any, labels: list[int], expected: int) -> None:
 EXERCISE = Exercise(
     id="01-ctc-collapse",
     title="Collapse, and how short is too short",
-    lesson="01_asr_basics",
+    lesson="01_sound_to_text",
     defines=("collapse", "needed_frames"),
     minutes=10,
     difficulty=1,

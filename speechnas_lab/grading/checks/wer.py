@@ -146,7 +146,7 @@ def cost(work: Any, rng: Random) -> None:
 EXERCISE = Exercise(
     id="01-wer",
     title="Word error rate",
-    lesson="01_asr_basics",
+    lesson="01_sound_to_text",
     defines=("wer",),
     minutes=15,
     difficulty=2,
