@@ -58,10 +58,14 @@ def mutants(id: str) -> list[Answer]:
 
 def solution_code(id: str) -> str:
     """The cells `given` and `answer*` of solutions/ID/ID.ipynb, in order."""
-    notebook = nbformat.read(ROOT / "solutions" / id / f"{id}.ipynb", as_version=4)
-    named = [(cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell.source) for cell in notebook.cells
-             if cell.cell_type == "code"]  # fmt: skip
-    return "\n\n".join(source for name, source in named if re.match(r"(given|answer)", name))
+    return cells_code(id, "given", "answer")
+
+
+def cells_code(id: str, *names: str) -> str:
+    """The code cells of a solution whose name begins with one of `names`, in order."""
+    cells = nbformat.read(str(ROOT / "solutions" / id / f"{id}.ipynb"), as_version=4).cells
+    named = [(cell.metadata.nbgrader.grade_id, cell.source) for cell in cells if cell.cell_type == "code"]
+    return "\n\n".join(source for name, source in named if name.startswith(names))
 
 
 def defined(code: str, name: str = "answer") -> dict[str, Any]:

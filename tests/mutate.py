@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Any
 
-import nbformat
-from exercise_files import HERE, ROOT, defined
+from exercise_files import HERE, ROOT, cells_code, defined
 
 from speechnas_lab.grading import mark
 from speechnas_lab.grading.course import exercise
@@ -194,15 +193,9 @@ def lives(id: str, code: str) -> bool:
         signal.signal(signal.SIGALRM, before)
 
 
-def sources(id: str) -> tuple[str, str]:
-    """(the given cell, the answer cells) of a solution."""
-    cells = nbformat.read(ROOT / "solutions" / id / f"{id}.ipynb", as_version=4).cells
-    return tuple("\n\n".join(c.source for c in cells if c.id.startswith(name)) for name in ("given", "answer"))
-
-
 def survivors(id: str) -> tuple[list[str], int]:
     """(the changes that no check notices, how many were tried)."""
-    given, answer = sources(id)
+    given, answer = cells_code(id, "given"), cells_code(id, "answer")
     lived, tried, seen = [], 0, Counter()
     for name, tree in mutants(ast.parse(answer)):
         code = ast.unparse(tree)

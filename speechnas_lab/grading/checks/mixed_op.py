@@ -52,7 +52,7 @@ def weighs(work: Any, rng: Random) -> None:
                 "the weights are exponentials that nobody divided by their sum": total(alpha.exp()),
             }
             right = total(alpha.softmax(0))
-        same(work.mix(x, operations, alpha), right, case, "mix(x, operations, alpha)", slips, 1e-9)
+        same(work.mix(x, operations, alpha), right, case, "mix(x, operations, alpha)", slips)
 
 
 @check("stays steady where alpha is large")
@@ -65,7 +65,7 @@ def steady(work: Any, rng: Random) -> None:
     if isinstance(got, Tensor) and not got.isfinite().all():
         slip = "exp overflows; torch has a softmax that does not"
         raise Wrong("the result is not finite", f"alpha {_numbers(alpha)}", slip)
-    same(got, right, f"alpha {_numbers(alpha)}", tolerance=1e-9)
+    same(got, right, f"alpha {_numbers(alpha)}")
 
 
 @check("lets gradients reach alpha")
@@ -79,7 +79,7 @@ def differentiable(work: Any, rng: Random) -> None:
         (gradient,) = torch.autograd.grad(got.square().sum(), alpha)
         right = sum(w * op.factor * x for w, op in zip(alpha.softmax(0), operations, strict=True))
         (expected,) = torch.autograd.grad(right.square().sum(), alpha)
-        same(gradient, expected, case, "the gradient of sum(mix(...)**2) by alpha", tolerance=1e-9)
+        same(gradient, expected, case, "the gradient of sum(mix(...)**2) by alpha")
 
 
 @check("runs each operation once")

@@ -21,6 +21,7 @@ SMALL = (  # (reference, hypothesis), the smallest first: one of each edit, then
     ("go go stop", "stop go go"),
 )
 
+TOLERANCE = 1e-6
 RULE = "with no word said, the rate is the number of words heard: 0 for silence, 2 for two words"
 
 
@@ -68,12 +69,12 @@ SLIPS: dict[str, Callable[[list[str], list[str]], float]] = {
 def _compare(work: Any, reference: str, hypothesis: str) -> None:
     call, got = f"wer({reference!r}, {hypothesis!r})", work.wer(reference, hypothesis)
     expected = right(reference, hypothesis)
-    problem = difference(got, expected, "the result", 1e-9)
+    problem = difference(got, expected, "the result", TOLERANCE)
     if problem:
         slips = {name: lambda a, b, slip=slip: slip(a.split(), b.split()) for name, slip in SLIPS.items()}
         named = likely(work.wer, slips, [*SMALL, (reference, hypothesis)])
         fewer = "there is a way with fewer edits: not every word that matches is worth keeping"
-        more = isinstance(got, (int, float)) and got > expected
+        more = isinstance(got, (int, float)) and got > expected + 0.1
         raise Wrong(problem, call, named or (fewer if more else ""))
 
 
@@ -105,12 +106,12 @@ def empty(work: Any, rng: Random) -> None:
             got = work.wer(reference, hypothesis)
         except ZeroDivisionError:
             raise Wrong("it divides by zero", call, RULE) from None
-        problem = difference(got, right(reference, hypothesis), "the result", 1e-9)
+        problem = difference(got, right(reference, hypothesis), "the result", TOLERANCE)
         if problem:
             raise Wrong(problem, call, "" if reference.strip() else RULE)
     spaced, tidy = f"  {word}   {other} ", f"{word} {other}"
     call, got = f"wer({spaced!r}, {tidy!r})", work.wer(spaced, tidy)
-    problem = difference(got, 0.0, "the result", 1e-9)
+    problem = difference(got, 0.0, "the result", TOLERANCE)
     if problem:
         raise Wrong(problem, call, "cut at every single space, so that empty words appear")
 
@@ -140,7 +141,7 @@ def cost(work: Any, rng: Random) -> None:
         raise Wrong(f"more than {most:,} function calls, where a table has {size * size} cells", case, slip) from None
     finally:
         sys.setprofile(before)
-    same(got, right(said, heard), case, "the result", tolerance=1e-9)
+    same(got, right(said, heard), case, "the result", tolerance=TOLERANCE)
 
 
 EXERCISE = Exercise(
