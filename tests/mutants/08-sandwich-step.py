@@ -67,7 +67,7 @@ def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
         ((1 - distil) * F.cross_entropy(logits, y) + distil * kl).backward()
     optimizer.step()
 
-# %% wrong: kl_div averaged over labels too
+# %% wrong: KL averaged over labels too
 # says: averaged over the labels too
 def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
     optimizer.zero_grad()
@@ -78,7 +78,7 @@ def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
     for arch in others:
         supernet.activate(arch)
         logits = supernet(x)
-        kl = F.kl_div(logits.log_softmax(-1), teacher, log_target=True)
+        kl = (teacher.exp() * (teacher - logits.log_softmax(-1))).mean()
         ((1 - distil) * F.cross_entropy(logits, y) + distil * kl).backward()
     optimizer.step()
 
