@@ -73,6 +73,8 @@ def changes(node: ast.AST) -> Iterator[ast.AST]:
                 yield _with(node, **{part: None})
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         yield node.value
+    if isinstance(node, (ast.Tuple, ast.List)) and isinstance(node.ctx, ast.Load) and len(node.elts) > 1:
+        yield _with(node, elts=node.elts[::-1])
     if isinstance(node, ast.Call):
         yield from _calls(node)
     if isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign, ast.Continue, ast.Break)):
@@ -127,10 +129,20 @@ def _call(name: str, args: list[ast.expr]) -> ast.Call:
 def mutants(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
     """(line before -> line after, the changed tree) for every change of every node. Docstrings and messages stay."""
     skip = {id(part) for node in ast.walk(tree) for part in _words(node)}
+    mixed = {id(name): others for function in ast.walk(tree) for name, others in _mixed_up(function)}
     for spot in [node for node in ast.walk(tree) if id(node) not in skip]:
-        for new in changes(spot):
+        for new in [*changes(spot), *mixed.get(id(spot), [])]:
             changed = ast.fix_missing_locations(_Replace(spot, new).visit(copy.copy(tree)))
             yield _difference(tree, changed), changed
+
+
+def _mixed_up(function: ast.AST) -> Iterator[tuple[ast.Name, list[ast.AST]]]:
+    """Each use of an argument of `function`, with the other arguments that may be taken for it."""
+    if isinstance(function, ast.FunctionDef):
+        names = [argument.arg for argument in function.args.args]
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
+                yield node, [ast.Name(name, ast.Load()) for name in names if name != node.id]
 
 
 def _words(node: ast.AST) -> Iterator[ast.AST]:
