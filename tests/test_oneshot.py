@@ -55,6 +55,12 @@ def test_extracted_networks_answer_bit_for_bit(trained: Supernet) -> None:
     assert not any(torch.equal(a, b) for i, a in enumerate(different) for b in different[:i])
 
 
+def test_trains_whichever_path_was_in_use_before() -> None:
+    supernet = Supernet(SMALL, vocab_size=5).activate(SMALL.smallest())
+    history = train(supernet, examples(), Recipe(steps=3, batch=4), frame_labels=5, backward=Sandwich(largest_only=1))
+    assert len(history) == 3 and all("frame" in parts for parts in history)
+
+
 def test_coming_back_gives_the_same_and_extracts_are_copies(trained: Supernet) -> None:
     first, second = [a for a in some_archs() if a.norm == "layer"][:2]
     x, lengths = torch.randn(1, 80, 80), torch.tensor([80])

@@ -42,6 +42,11 @@ class Supernet(Recogniser):
         return self.net.tap
 
     @property
+    def tap_channels(self) -> int:
+        """The most channels that the frame loss may meet there, whichever path is in use."""
+        return max(self.space.choices.widths)
+
+    @property
     def head(self) -> torch.nn.Module:
         """The last layer."""
         return self.net.head

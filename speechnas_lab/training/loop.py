@@ -97,7 +97,9 @@ def one_pass(
 
 @torch.no_grad()
 def tap_width(network: Recogniser) -> int:
-    """Channels of the state that the frame loss listens to."""
+    """Channels of the state that the frame loss listens to; of a supernet, the most that any of its paths has."""
+    if hasattr(network, "tap_channels"):
+        return network.tap_channels
     training = network.training
     bands = getattr(network, "input_dim", 80)
     network.eval()
