@@ -1,0 +1,39 @@
+"""The README's map of the course agrees with the lessons and the exercises."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+
+from speechnas_lab.grading.course import EXERCISES, exercise
+from speechnas_lab.reproduce import FIGURES
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_map_names_every_lesson_with_its_minutes_and_exercises() -> None:
+    rows = {m[1]: m[0] for m in re.finditer(r"^\| \[\d\d\]\(notebooks/(\w+)\.ipynb\) .*$", TEXT, flags=re.MULTILINE)}
+    assert list(rows) == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    for name, row in rows.items():
+        notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+        prose = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        minutes = re.search(r"bout (\d+) minutes of your time", prose)[1]
+        assert f"| {minutes} |" in row, name
+    for id in EXERCISES:
+        found = exercise(id)
+        assert f"[{id}](exercises/{id}/{id}.ipynb) ({found.minutes})" in rows[found.lesson], id
+        task = (ROOT / "exercises" / id / f"{id}.ipynb").read_text(encoding="utf-8")
+        assert f"about {found.minutes} minutes" in task and f"{found.difficulty} of 5" in task, id
+
+
+def test_links_and_commands_exist() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", TEXT):
+        assert (ROOT / target).exists(), target
+    for name in re.findall(r"`speechnas reproduce ([a-z]+)", TEXT):
+        assert name in FIGURES, name
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:`|^)make ([a-z-]+)", TEXT, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
