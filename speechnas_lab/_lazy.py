@@ -9,8 +9,8 @@ from collections.abc import Callable
 def exports(package: str, where: dict[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """Return (__getattr__, __dir__, __all__) for a package whose public `name` lives in the module `where[name]`.
 
-    Use: `__getattr__, __dir__, __all__ = exports(__name__, {"build": ".network"})`. No name may be a module's: once that
-    is loaded, Python gives the module for it.
+    Use: `__getattr__, __dir__, __all__ = exports(__name__, {"build": ".network"})`. No name may be a module's: once
+    that module is loaded, Python gives it for the name.
     """
     hidden = [name for name in where if f".{name}" in where.values()]
     if hidden:
