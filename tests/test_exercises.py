@@ -119,7 +119,7 @@ def test_the_text_is_complete(id):
 @pytest.mark.parametrize("id", HERE)
 def test_no_small_change_of_the_solution_goes_unnoticed(id):
     lived, tried = survivors(id)
-    assert tried >= 5 and set(lived) == set(equivalent(id))  # see tests/mutate.py
+    assert tried >= 20 and not set(lived) - set(equivalent(id))  # see tests/mutate.py
 
 
 def test_every_exercise_of_the_course_has_its_checks():
