@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SETTINGS = {  # every cell stays on the page, nothing pops up
@@ -26,6 +28,12 @@ def copy_course(folder: Path) -> Path:
     """Lessons and exercises in a folder of their own, as a learner has them."""
     for name in ("notebooks", "exercises"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("runs", ".ipynb_checkpoints"))
+    for path in folder.rglob("*.ipynb"):  # nothing has run yet: then a new number at a cell says that it has
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, path)
     return folder
 
 
