@@ -5,7 +5,9 @@ right answers pass. `pytest tests/test_exercises.py -k 03-mixed-op` tries one.
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
+import numpy as np
 import pytest
 import torch
 from exercise_files import HERE, cells_code, defined, message, mutants, solution_code
@@ -13,6 +15,7 @@ from mutate import equivalent, survivors
 
 from speechnas_lab.grading import EXERCISES, mark
 from speechnas_lab.grading.course import exercise
+from speechnas_lab.grading.exercise import likely
 
 SEEDS = (1, 20, 300, 4000)
 LIMIT = 2.0  # seconds of computing for all checks of one exercise
@@ -98,12 +101,45 @@ def rounded(value):
 @pytest.mark.parametrize("id", HERE)
 def test_nonsense_is_an_answer_too(id):
     """A check never fails by itself: whatever an answer returns is the learner's mistake, told in one line."""
-    graph = [torch.ones(2, requires_grad=True)]
-    for value in (None, "text", [], {}, 3, float("nan"), object(), True, lambda *a, **k: None, (), b"x", graph):
+    graph, endless = [torch.ones(2, requires_grad=True)], float("inf")
+    for value in (None, "text", [], {}, 3, float("nan"), endless, object(), True, lambda *a, **k: None, (), b"x", graph):
         namespace = {name: lambda *a, value=value, **k: value for name in exercise(id).defines}
         found = mark(exercise(id), namespace, 5)
         assert found.outcome in ("wrong", "partly right", "does not run"), f"returns {value!r}: {message(found)}"
         assert "\n" not in message(found)
+
+
+def tensors(value):
+    """Tensors of the same size as `value` whose numbers NumPy cannot read as they are."""
+    shape = np.shape(value) if isinstance(value, (int, float, list)) else getattr(value, "shape", ())
+    ones = torch.ones(tuple(shape), dtype=torch.float64)
+    return (ones.bfloat16(), torch._neg_view(ones), (1j * ones).conj(), ones.to_sparse(), ones.to("meta"))
+
+
+@pytest.mark.parametrize("id", HERE)
+def test_odd_tensors_are_answers_too(id):
+    for number in range(len(tensors(0.0))):
+        namespace = defined(solution_code(id))
+        for name in exercise(id).defines:
+            namespace[name] = lambda *a, f=namespace[name], **k: tensors(f(*a, **k))[number]  # noqa: B023
+        found = mark(exercise(id), namespace, 5)
+        assert found.outcome != "grader's fault", f"{tensors(0.0)[number]!r}: {message(found)}"
+
+
+@pytest.mark.parametrize("id", HERE)
+def test_an_answer_that_cannot_be_called_is_the_learners(id):
+    for value in (3, None, lambda: None, lambda a: None, lru_cache(lambda *a, **k: None)):
+        found = mark(exercise(id), dict.fromkeys(exercise(id).defines, value), 5)
+        assert found.outcome in ("wrong", "partly right", "does not run"), f"{value!r}: {message(found)}"
+        assert "\n" not in message(found)
+
+
+def test_no_slip_is_named_where_the_answer_never_runs():
+    def fails(x):
+        raise ValueError
+
+    assert likely(fails, {"a slip": lambda x: x}, [(1,), (2,)]) == ""
+    assert likely(lambda x: x, {"a slip": lambda x: x}, [(1,), (2,)]) == "a slip"
 
 
 @pytest.mark.parametrize("id", HERE)

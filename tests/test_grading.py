@@ -82,6 +82,7 @@ def test_a_missing_answer_is_one_clear_line():
     ('check("01-wer", seed="a")', "give the whole number"),
     ('hint("01-wer", 4)', "there are 1 (a question)"),
     ('hint("01-wer", "1")', "there are 1 (a question)"),
+    ('hint("01-wer", [])', "there are 1 (a question)"),
     ('hint("wer")', "no exercise is called 'wer'"),
 ])  # fmt: skip
 def test_wrong_usage_is_one_line(call, told, home):

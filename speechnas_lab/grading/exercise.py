@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from random import Random
 from typing import Any
 
@@ -102,8 +104,21 @@ def difference(got: Any, right: Any, what: str, tolerance: float) -> str:
     return f"{what} is {a[place]:.6g}{where}, off by {off.max():.3g}" + (f" (shape {a.shape})" if off.ndim else "")
 
 
+def one_number(got: Any) -> bool:
+    """Whether `got` is a single number of any plain kind."""
+    found = _array(got)
+    return found is not None and found.shape == ()
+
+
+def overflows(got: Any) -> bool:
+    """Whether `got` is numbers of which one is infinite or none at all."""
+    found = _array(got)
+    return found is not None and not np.isfinite(found).all()
+
+
 def likely(answer: Callable[..., Any], slips: Mapping[str, Callable[..., Any]], cases: Iterable[tuple]) -> str:
-    """The first misconception that answers like `answer` in all of `cases` where the answer runs; "" if none does.
+    """The first misconception that answers like `answer` in all of `cases` where the answer runs; "" if none does, or
+    if it runs in none.
 
     slips: misconception -> a function that has it. One small case may fit several; together they tell.
     """
@@ -114,7 +129,7 @@ def likely(answer: Callable[..., Any], slips: Mapping[str, Callable[..., Any]], 
         except Exception:  # it is told by the check that meets it
             continue
     fits = lambda slip: all(not difference(got, slip(*case), "", 1e-6) for case, got in answers)  # noqa: E731
-    return next((name for name, slip in slips.items() if fits(slip)), "")
+    return next((name for name, slip in slips.items() if answers and fits(slip)), "")
 
 
 def _array(value: Any) -> np.ndarray | None:
@@ -124,7 +139,15 @@ def _array(value: Any) -> np.ndarray | None:
 
         if not isinstance(value, torch.Tensor):
             return None
-        value = torch.Tensor.numpy(torch.Tensor.detach(torch.Tensor.cpu(value)))
+        try:
+            plain = torch.Tensor.resolve_neg(torch.Tensor.resolve_conj(torch.Tensor.detach(value)))
+            if torch.Tensor.is_floating_point(plain):
+                plain = torch.Tensor.double(plain)  # NumPy has no bfloat16
+            value = torch.Tensor.numpy(torch.Tensor.cpu(torch.Tensor.to_dense(plain)))
+        except (TypeError, RuntimeError):  # without numbers, such as on the device "meta"
+            return None
+    if type(value) in (Fraction, Decimal):
+        value = float(value)
     try:
         found = np.asarray(value)
     except (ValueError, TypeError, RuntimeError):  # rows of different lengths; a list of tensors that need gradients

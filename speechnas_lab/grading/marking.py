@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from types import FrameType, FunctionType, SimpleNamespace
@@ -64,16 +66,35 @@ class Mark:
 def mark(exercise: Exercise, namespace: dict[str, Any], seed: int) -> Mark:
     """Run every check on the names in `namespace`, each with inputs that `seed` decides."""
     found = Mark(exercise.id, seed)
-    missing = [name for name in exercise.defines if name not in namespace]
+    refused = next(filter(None, (_no_function(name, namespace) for name in exercise.defines)), "")
+    work = SimpleNamespace(**{name: _Answer(namespace.get(name)) for name in exercise.defines})
     for item in exercise.checks:
         result = Result(item.name, item.points)
         found.results.append(result)
-        if missing:
-            result.fault = "learner"
-            result.what = f"{missing[0]} is not defined; run the cell with your answer, and keep its name"
-            continue
-        _run(item, result, SimpleNamespace(**{name: namespace[name] for name in exercise.defines}), namespace, seed)
+        if refused:
+            result.fault, result.what = "learner", refused
+        else:
+            _run(item, result, work, namespace, seed)
     return found
+
+
+def _no_function(name: str, namespace: dict[str, Any]) -> str:
+    """Why `name` cannot be called, or ""."""
+    if name not in namespace:
+        return f"{name} is not defined; run the cell with your answer, and keep its name"
+    return "" if callable(namespace[name]) else f"{name} is a {type(namespace[name]).__name__}, not a function"
+
+
+class _Answer:
+    """What a learner defined, called through here: an error that comes by this place is the answer's, also where none
+    of its lines ran, as with a wrong number of arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any] | None) -> None:
+        self.__wrapped__ = function
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self.__wrapped__(*inputs, **options)
 
 
 def _run(item: Check, result: Result, work: SimpleNamespace, namespace: dict[str, Any], seed: int) -> None:
@@ -84,9 +105,12 @@ def _run(item: Check, result: Result, work: SimpleNamespace, namespace: dict[str
     except MemoryError:
         result.fault, result.what = "limit", "it took more memory than there is"
     except (Exception, SystemExit) as error:  # of the learner's code, or of ours
-        own = learners_frames(error, namespace, work)
-        result.fault = "learner" if own else "grader"
+        own, asked = learners_frames(error, namespace, work), _asked(error)
+        result.fault = "learner" if own or asked else "grader"
         fault = f"{type(error).__name__}: {_first_line(error)}"
+        if not own and asked:
+            result.what = f"your function could not be called ({fault}); the task says what it is given"
+            return
         if not own:
             result.what = f"the check itself failed ({fault}); this costs you nothing"
             return
@@ -104,9 +128,15 @@ def learners_frames(
     error: BaseException, namespace: dict[str, Any], work: SimpleNamespace
 ) -> list[tuple[FrameType, int]]:
     """The frames of a traceback that run what the learner wrote, each with its line."""
-    homes = [namespace, *(value.__globals__ for value in vars(work).values() if isinstance(value, FunctionType))]
+    plain = map(inspect.unwrap, vars(work).values())
+    homes = [namespace, *(value.__globals__ for value in plain if isinstance(value, FunctionType))]
     walk = traceback.walk_tb(error.__traceback__)
     return [(frame, line) for frame, line in walk if any(frame.f_globals is home for home in homes)]
+
+
+def _asked(error: BaseException) -> bool:
+    """Whether the error came out of a call of the answer."""
+    return any(frame.f_code is _Answer.__call__.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _inputs(frame: FrameType) -> str:

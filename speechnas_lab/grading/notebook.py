@@ -98,7 +98,7 @@ def hint(id: str, rung: int = 1) -> Shown:
     found = _find(id)
     if isinstance(found, Shown):
         return found
-    if isinstance(rung, bool) or rung not in WORDS:
+    if type(rung) is not int or rung not in WORDS:
         return _line(f"rung is {rung!r}; there are 1 (a question), 2 (a plan) and 3 (a few lines)")
     told, inner = state.record(id, state.hinted(rung)), ""
     for number in (3, 2, 1):

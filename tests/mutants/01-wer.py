@@ -150,6 +150,17 @@ def wer(reference, hypothesis):
     said = reference.split()
     return edits(said, hypothesis.split()) / max(1, len(said))
 
+# %% wrong: in percent
+# says: in percent
+def wer(reference, hypothesis):
+    a, b = reference.split(), hypothesis.split()
+    table = [[i + j for j in range(len(b) + 1)] for i in range(len(a) + 1)]
+    for i in range(1, len(a) + 1):
+        for j in range(1, len(b) + 1):
+            change = table[i - 1][j - 1] + (a[i - 1] != b[j - 1])
+            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, change)
+    return 100 * table[-1][-1] / max(1, len(a))
+
 # %% wrong: greedy
 # says: a way with fewer edits
 def wer(reference, hypothesis):
@@ -219,3 +230,15 @@ def wer(reference, hypothesis):
             heappush(queue, (cost + 1, i, j + 1))
         if i < len(a) and j < len(b):
             heappush(queue, (cost + (a[i] != b[j]), i + 1, j + 1))
+
+# %% right: a fraction
+from fractions import Fraction
+
+def wer(reference, hypothesis):
+    a, b = reference.split(), hypothesis.split()
+    table = [[i + j for j in range(len(b) + 1)] for i in range(len(a) + 1)]
+    for i in range(1, len(a) + 1):
+        for j in range(1, len(b) + 1):
+            change = table[i - 1][j - 1] + (a[i - 1] != b[j - 1])
+            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, change)
+    return Fraction(table[-1][-1], max(1, len(a)))

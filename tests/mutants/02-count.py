@@ -200,6 +200,11 @@ def count_architectures(choices):
 def count_architectures(choices):
     total = len(choices.kernels) * len(choices.heads) * len(choices.expansions)
 
+# %% wrong: a number too long to be written
+# says: fewer than there are
+def count_architectures(choices):
+    return 2 ** (len(choices.kernels) ** sum(choices.slots)) - 10**9
+
 # %% right: a table filled slot by slot
 def count_architectures(choices):
     blocks = [(k, h) for k in choices.kernels for h in choices.heads if k or h]

@@ -128,7 +128,7 @@ def _whole(got: Any) -> int | None:
     """A whole number of whatever plain kind, else None."""
     if type(got) is int or isinstance(got, np.integer):
         return int(got)
-    if type(got) is float and got.is_integer():
+    if isinstance(got, (float, np.floating)) and float(got).is_integer():
         return int(got)
     return None
 
@@ -139,15 +139,17 @@ def equal(got: Any, c: Choices, right: int, case: str, about: str = "") -> None:
         raise Wrong("count_architectures(choices) is None; does the function return it?", case)
     number = _whole(got)
     if number is None:
-        text = repr(got) if type(got) is float else f"a {type(got).__name__}"
+        text = f"{got:g}" if isinstance(got, (float, np.floating)) else f"a {type(got).__name__}"
         raise Wrong(f"count_architectures(choices) is {text}, not a whole number", case)
     if number != right:
         groups = _slips(c)
         slips = {**groups.pop(about, {}), **{slip: value for group in groups.values() for slip, value in group.items()}}
         slip = next((slip for slip, value in slips.items() if value == number), "")
         side = "more" if number > right else "fewer"
-        raise Wrong(f"count_architectures(choices) is {number:,}, {abs(number - right):,} {side} than there are",
-                    case, slip)  # fmt: skip
+        big = number.bit_length() > 500  # Python refuses to write very long numbers
+        what = f"has some {number.bit_length() * 3 // 10} digits" if big else f"is {number:,}"
+        off = "many" if big else f"{abs(number - right):,}"
+        raise Wrong(f"count_architectures(choices) {what}, {off} {side} than there are", case, slip)
 
 
 class _TooLong(Exception):

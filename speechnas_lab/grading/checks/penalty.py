@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ...hardware import LatencyTable, latency_penalty
-from ..exercise import Exercise, Wrong, check, same
+from ..exercise import Exercise, Wrong, check, overflows, same
+from ..slopes import slopes_of
 
 SIZES = ((2,), (2, 2), (3, 3, 3), (2, 4, 3))  # candidates of each slot, the smallest case first
 PLUS, MINUS = 1.0, -1.0
@@ -51,18 +52,6 @@ def _slips(alphas: Sequence[Tensor], table: Sequence[Sequence[float]], fixed: fl
     }
 
 
-def _gradients(got: Any, by: Sequence[Tensor], case: str, what: str) -> list[Tensor]:
-    """Gradient of a learner's result by each tensor; Wrong where none can be had."""
-    if not (isinstance(got, Tensor) and got.requires_grad):
-        slip = "the value left the graph on the way (item, float, detach, argmax, or a plain 0 from Python's max)"
-        raise Wrong(f"no gradient can flow from {what} to alpha", case, slip)
-    try:
-        found = torch.autograd.grad(got.sum(), list(by), allow_unused=True)
-    except RuntimeError as error:
-        raise Wrong(f"the gradient of {what} cannot be computed", case, str(error).splitlines()[0][:120]) from None
-    return [torch.zeros_like(t) if g is None else g for t, g in zip(by, found, strict=True)]
-
-
 @check("expects the time that softmax(alpha) promises", 2)
 def expects(work: Any, rng: Random) -> None:
     for sizes in SIZES:
@@ -78,7 +67,7 @@ def steady(work: Any, rng: Random) -> None:
     alphas = [(alpha.detach() + 800.0).requires_grad_() for alpha in alphas]
     case = "alphas of about 800"
     got = work.expected_latency(alphas, [list(row) for row in table], fixed)
-    if isinstance(got, Tensor) and not got.isfinite().all():
+    if overflows(got):
         raise Wrong("the result is not finite", case, "exp overflows; torch has a softmax that does not")
     right = LatencyTable(fixed, tuple(map(tuple, table))).expected(alphas)
     same(got, right, case, "the expected latency", tolerance=1e-3)
@@ -91,7 +80,8 @@ def slopes(work: Any, rng: Random) -> None:
         right = LatencyTable(fixed, tuple(map(tuple, table))).expected(alphas)
         expected = torch.autograd.grad(right, alphas)
         what = "expected_latency(...)"
-        got = _gradients(work.expected_latency(alphas, [list(row) for row in table], fixed), alphas, case, what)
+        mine = work.expected_latency(alphas, [list(row) for row in table], fixed)
+        got = slopes_of(mine, alphas, case, what, "alpha")
         for slot, (mine, true) in enumerate(zip(got, expected, strict=True)):
             same(mine, true, case, f"the gradient of {what} by the alpha of slot {slot}", tolerance=1e-5)
 
@@ -151,7 +141,8 @@ def pulls(work: Any, rng: Random) -> None:
         where += f", one_sided {sparing}"
         expected = torch.autograd.grad(latency_penalty(true, target, weight, sparing), alphas)
         latency = work.expected_latency(alphas, [list(row) for row in table], fixed)
-        got = _gradients(work.penalty(latency, target, weight, sparing), alphas, where, "the penalty")
+        slip = "the value left the graph on the way (item, float, detach, or a plain 0 from Python's max)"
+        got = slopes_of(work.penalty(latency, target, weight, sparing), alphas, where, "the penalty", "alpha", slip)
         for slot, (mine, right) in enumerate(zip(got, expected, strict=True)):
             slips = {"the pull goes the wrong way": -right, "the pull grows with the distance; that of |.| does not":
                      2 * (true.item() - target) * side * right}  # fmt: skip

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...oneshot.elastic import share
 from ..exercise import Exercise, Wrong, check, same
+from ..slopes import slopes_of
 
 LINEAR = ((2, 2, 1, 2), (2, 3, 1, 1), (4, 3, 3, 2), (5, 5, 2, 4), (6, 8, 6, 8))  # outputs, inputs, those in use
 FILTERS = ((2, 3, 1), (3, 5, 2), (4, 7, 4))  # channels, taps, channels in use
@@ -93,9 +94,13 @@ def _both(work: Any, rng: Random, learns: bool = False) -> list[tuple[str, Tenso
 
 @check("copies not a single byte")
 def views(work: Any, rng: Random) -> None:
-    for name, weight, got, _, case in _both(work, rng):
+    for name, weight, got, shape, case in _both(work, rng):
         if not isinstance(got, Tensor):
             raise Wrong(f"{name}(...) is a {type(got).__name__}, not a tensor", case)
+        if got.shape != shape:
+            raise Wrong(f"{name}(...) has shape {tuple(got.shape)}, expected {shape}", case)
+        if got.layout != weight.layout or got.device != weight.device:
+            raise Wrong(f"{name}(...) is no window onto the weight's memory", case)
         if got.untyped_storage().data_ptr() != weight.untyped_storage().data_ptr():
             copied = got.numel() * got.element_size()
             slip = "clone, contiguous, torch.tensor and lists of places make a copy, which then learns for itself alone"
@@ -105,12 +110,9 @@ def views(work: Any, rng: Random) -> None:
 @check("lets the shared weight learn")
 def learns(work: Any, rng: Random) -> None:
     for name, weight, got, shape, case in _both(work, rng, learns=True):
-        if not (isinstance(got, Tensor) and got.requires_grad):
-            slip = "the slice has left the graph (detach, data, no_grad, numpy)"
-            raise Wrong(f"no gradient can flow from {name}(...) to the weight", case, slip)
-        (gradient,) = torch.autograd.grad(got.square().sum(), weight, allow_unused=True)
-        (expected,) = torch.autograd.grad(share(weight, shape).square().sum(), weight)
-        same(gradient, expected, case, f"the gradient of sum({name}(...)**2) by the weight", tolerance=1e-7)
+        (gradient,) = slopes_of(got, [weight], case, f"{name}(...)", "the weight")
+        (expected,) = torch.autograd.grad(share(weight, shape).sum(), weight)
+        same(gradient, expected, case, f"the gradient of sum({name}(...)) by the weight", tolerance=1e-7)
 
 
 EXERCISE = Exercise(

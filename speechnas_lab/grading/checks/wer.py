@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from ..exercise import Exercise, Wrong, check, difference, likely, same
+from ..exercise import Exercise, Wrong, check, difference, likely, one_number, same
 
 WORDS = ("turn", "on", "off", "the", "light", "lamp", "go", "stop", "left", "right", "bat", "pat")
 SMALL = (  # (reference, hypothesis), the smallest first: one of each edit, then edits that depend on each other
@@ -61,6 +61,7 @@ SLIPS: dict[str, Callable[[list[str], list[str]], float]] = {
     "insertions cost nothing": lambda a, b: edits(a, b, insertion=0) / len(a),
     "words are compared as sets, without their order and number": lambda a, b: len(set(a) ^ set(b)) / len(a),
     "only words that are missing count, not those that were added": lambda a, b: len(set(a) - set(b)) / len(a),
+    "in percent, where 0.5 is wanted and not 50": lambda a, b: 100 * edits(a, b) / len(a),
     "clipped at 1": lambda a, b: min(1.0, edits(a, b) / len(a)),
     "the share of words that are right, not of errors": lambda a, b: _longest(a, b) / len(a),
 }
@@ -72,18 +73,19 @@ def _compare(work: Any, reference: str, hypothesis: str) -> None:
     problem = difference(got, expected, "the result", TOLERANCE)
     if problem:
         slips = {name: lambda a, b, slip=slip: slip(a.split(), b.split()) for name, slip in SLIPS.items()}
-        raise Wrong(problem, call, likely(work.wer, slips, [*SMALL, (reference, hypothesis)]) or _not_fewest(work))
+        slip = likely(work.wer, slips, [*SMALL, (reference, hypothesis)])
+        raise Wrong(problem, call, slip or (_not_fewest(work) if one_number(got) else ""))
 
 
 def _not_fewest(work: Any) -> str:
-    """The slip of an answer that is often right and never too low."""
+    """The slip of an answer that is often right and never too low, and always a whole number of edits off."""
     try:
-        off = [float(work.wer(*case)) - right(*case) for case in SMALL]
+        extra = [len(said.split()) * (float(work.wer(said, heard)) - right(said, heard)) for said, heard in SMALL]
+        whole = all(edits > -TOLERANCE and abs(edits - round(edits)) < TOLERANCE for edits in extra)
     except Exception:  # it is told by the check that meets it
         return ""
-    often = sum(abs(gap) < TOLERANCE for gap in off) > len(SMALL) / 2
-    slip = "there is a way with fewer edits: not every word that matches is worth keeping"
-    return slip if often and min(off) > -TOLERANCE else ""
+    often = sum(abs(edits) < TOLERANCE for edits in extra) > len(SMALL) / 2
+    return "there is a way with fewer edits: not every word that matches is worth keeping" if often and whole else ""
 
 
 @check("counts the fewest edits for each word that was said", 2)
