@@ -132,6 +132,14 @@ def darts_step(train_loss, valid_loss, weight_optimizer, alpha_optimizer):
     train_loss().backward()
     weight_optimizer.step()
 
+# %% wrong: steps by hand
+# says: the optimizer's to decide
+def darts_step(train_loss, valid_loss, weight_optimizer, alpha_optimizer):
+    for loss, optimizer in ((valid_loss, alpha_optimizer), (train_loss, weight_optimizer)):
+        (group,) = optimizer.param_groups
+        for p, slope in zip(group["params"], torch.autograd.grad(loss(), group["params"])):
+            p.data -= group["lr"] * slope
+
 # %% right: six lines
 def darts_step(train_loss, valid_loss, weight_optimizer, alpha_optimizer):
     alpha_optimizer.zero_grad()
@@ -156,3 +164,14 @@ def darts_step(train_loss, valid_loss, weight_optimizer, alpha_optimizer):
         loss().backward(inputs=optimizer.param_groups[0]["params"])
         optimizer.step()
         optimizer.zero_grad()
+
+# %% right: closures
+def darts_step(train_loss, valid_loss, weight_optimizer, alpha_optimizer):
+    def closure(loss, optimizer):
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    alpha_optimizer.step(lambda: closure(valid_loss, alpha_optimizer))
+    weight_optimizer.step(lambda: closure(train_loss, weight_optimizer))

@@ -94,6 +94,15 @@ def fair_round(slots, operations, rng):
     order = rng.sample(range(operations), operations)
     return [[number] * slots for number in order]
 
+# %% wrong: the third slot follows the first
+# says: the slots depend on each other
+def uniform_path(options, rng):
+    return [rng.randrange(count) for count in options]
+
+def fair_round(slots, operations, rng):
+    orders = [rng.sample(range(operations), operations) for _ in range(2)]
+    return list(zip(*[orders[slot % 2] for slot in range(slots)]))
+
 # %% wrong: rows and columns swapped
 # says: rows and columns
 def uniform_path(options, rng):

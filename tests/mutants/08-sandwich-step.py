@@ -283,3 +283,20 @@ def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
         hard = F.cross_entropy(logits, y)
         (hard + distil * (F.cross_entropy(logits, soft) - hard)).backward()
     optimizer.step()
+
+# %% right: one closure
+def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
+    def closure():
+        optimizer.zero_grad()
+        supernet.activate(largest)
+        logits = supernet(x)
+        loss, teacher = F.cross_entropy(logits, y), logits.detach().softmax(-1)
+        for arch in others:
+            supernet.activate(arch)
+            student = supernet(x)
+            told = F.kl_div(student.log_softmax(-1), teacher, reduction="batchmean")
+            loss = loss + (1 - distil) * F.cross_entropy(student, y) + distil * told
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)

@@ -236,6 +236,15 @@ def generation(population, space, tournament, allowed, evaluate, seen, rng):
     seen.add(child)
     return (child, evaluate(child))
 
+# %% wrong: mutates the child that did not count
+# says: it is the parent that is mutated again
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    child = min(rng.choices(population, k=tournament), key=lambda member: member[1])[0]
+    while child in seen or not allowed(child):
+        child = space.canonical(space.mutate(child, rng))
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
 # %% right: a new tournament for each try
 def generation(population, space, tournament, allowed, evaluate, seen, rng):
     while True:

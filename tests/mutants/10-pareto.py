@@ -104,6 +104,11 @@ def front(points):
             kept += places[p]
     return sorted(kept)
 
+# %% wrong: True for those that stay
+# says: the places that are True
+def front(points):
+    return [not any(a <= c and b <= d and (a, b) != (c, d) for a, b in points) for c, d in points]
+
 # %% right: a dictionary of places
 def front(points):
     places = {}

@@ -251,3 +251,15 @@ def fitting(options, added, least, limit):
             if remaining >= rest[len(partial) + 1]:
                 stack.append([partial + [option], remaining])
     return found
+
+# %% right: by a table of NumPy's numbers
+import numpy as np
+
+def fitting(options, added, least, limit):
+    rest = [*np.cumsum(least[::-1])[::-1], 0]
+    alive = [((), 0)]
+    for level, row in enumerate(options):
+        tried = [((*partial, option), spent) for partial, spent in alive for option in np.array(row)]
+        alive = [(child, spent + added(child)) for child, spent in tried]
+        alive = [(child, spent) for child, spent in alive if spent + rest[level + 1] <= limit]
+    return [child for child, _ in alive]

@@ -7,7 +7,7 @@ from itertools import groupby, product
 from random import Random
 from typing import Any
 
-from ..exercise import Exercise, Wrong, check, difference, likely
+from ..exercise import Exercise, Wrong, check, difference, likely, same
 
 SMALL = ([], [0], [1], [1, 1], [2, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1, 0], [1, 2, 2, 1], [1, 0, 0, 1, 1, 0, 2])
 
@@ -77,10 +77,11 @@ def any_blank(work: Any, rng: Random) -> None:
 def untouched(work: Any, rng: Random) -> None:
     labels = [1, 1, 0, 2, *(rng.randint(0, 2) for _ in range(4))]
     given = list(labels)
-    work.collapse(given)
+    got = work.collapse(given)
     if given != labels:
         slip = "pop, remove and del change the caller's list; build a new one"
         raise Wrong(f"the list given is {given} afterwards", f"collapse({labels})", slip)
+    same(got, merged(labels), f"collapse({labels})")
 
 
 def _needed(labels: list[int]) -> int:

@@ -21,9 +21,9 @@ class Counting(torch.optim.SGD):
 
     steps = 0
 
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         self.steps += 1
-        super().step()
+        return super().step(closure)
 
 
 class Problem:
@@ -157,8 +157,9 @@ def cost(work: Any, rng: Random) -> None:
             slip = "each evaluation is a pass through the whole mixed network" if calls else ""
             raise Wrong(f"the {name} loss was evaluated {calls} times in one step, not once", problem.case, slip)
     for name, optimizer in (("alpha", problem.alpha_optimizer), ("weight", problem.weight_optimizer)):
-        if optimizer.steps > 1:
-            raise Wrong(f"the {name} optimizer stepped {optimizer.steps} times, not once", problem.case)
+        if optimizer.steps != 1:
+            slip = "" if optimizer.steps else "how far a step goes is the optimizer's to decide, not yours"
+            raise Wrong(f"the {name} optimizer stepped {optimizer.steps} times, not once", problem.case, slip)
 
 
 EXERCISE = Exercise(

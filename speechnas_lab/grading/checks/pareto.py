@@ -87,9 +87,11 @@ def _likely(work: Any) -> str:
 
 def _judge(work: Any, points: list[tuple], case: str) -> None:
     got, right = work.front(list(points)), pareto_front(points)
+    if isinstance(got, np.ndarray) and got.ndim == 1:
+        got = got.tolist()
     if isinstance(got, (list, tuple)) and len(got) and all(isinstance(item, tuple) for item in got):
         raise Wrong("the result holds points", case, "asked for are their places in the list, not the points")
-    if isinstance(got, np.ndarray) and got.dtype == bool:
+    if isinstance(got, (list, tuple)) and len(got) and all(isinstance(item, (bool, np.bool_)) for item in got):
         raise Wrong("the result is a row of True and False", case, "asked for are the places that are True")
     if isinstance(got, (set, frozenset)):
         raise Wrong("the result is a set, which has no order; a list is asked for, ascending", case)

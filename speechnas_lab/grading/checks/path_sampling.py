@@ -6,6 +6,7 @@ import operator
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import combinations, product
 from random import Random
 from typing import Any
 
@@ -70,12 +71,13 @@ def _even(counts: Counter, places: Sequence[Any], draws: int, tell: Callable[[An
         raise Wrong(f"{tell(place)} came up {counts[place]} times in {draws}; about {expected:.0f} are due", case, slip)
 
 
-def _independent(paths: Sequence[Sequence[int]], first: int, second: int, case: str) -> None:
-    """Raise Wrong if slots 0 and 1 of many paths depend on each other. They have `first` and `second` operations."""
-    pairs = [(a, b) for a in range(first) for b in range(second)]
-    tell = lambda pair: f"operation {pair[0]} in slot 0 together with {pair[1]} in slot 1"  # noqa: E731
+def _independent(paths: Sequence[Sequence[int]], options: Sequence[int], case: str) -> None:
+    """Raise Wrong if any two slots of many paths depend on each other. options: how many operations each has."""
     slip = "the slots depend on each other; each must draw for itself"
-    _even(Counter((path[0], path[1]) for path in paths), pairs, len(paths), tell, case, slip)
+    for s, t in combinations(range(len(options)), 2):
+        tell = lambda pair, s=s, t=t: f"operation {pair[0]} in slot {s} together with {pair[1]} in slot {t}"  # noqa: E731
+        pairs = list(product(range(options[s]), range(options[t])))
+        _even(Counter((path[s], path[t]) for path in paths), pairs, len(paths), tell, case, slip)
 
 
 @check("gives every operation of a slot the same chance", 2)
@@ -98,10 +100,10 @@ def uniform(work: Any, rng: Random) -> None:
 
 @check("draws each slot for itself")
 def apart(work: Any, rng: Random) -> None:
-    options, source = [2, 3], Random(rng.random())
+    options, source = [2, 3, 2], Random(rng.random())
     case = f"options {options}, {DRAWS} draws"
     paths = [_path(work.uniform_path(list(options), source), options, "the path", case) for _ in range(DRAWS)]
-    _independent(paths, *options, case)
+    _independent(paths, options, case)
 
 
 @check("trains every operation exactly once in a fair round", 2)
@@ -130,7 +132,7 @@ def mixed(work: Any, rng: Random) -> None:
         slip = "nothing is mixed: each round is the same" if len(counts) == 1 else "some orders come too often"
         tell = lambda choice, slot=slot: f"operation {choice} of slot {slot}"  # noqa: E731
         _even(counts, range(operations), DRAWS, tell, case, slip)
-    _independent(paths, operations, operations, case)
+    _independent(paths, [operations] * slots, case)
 
 
 @check("draws from rng and from nothing else")
@@ -153,6 +155,8 @@ def reproducible(work: Any, rng: Random) -> None:
             raise Wrong(f"{name} moves the program's own source of chance", "", slip)
         if first != again:
             raise Wrong(f"{name} gives {_short(first)}, then {_short(again)}", "two sources with the same seed", slip)
+        if all(call(Random(rng.random())) == first for _ in range(3)):
+            raise Wrong(f"{name} is always {_short(first)}", "different seeds", "nothing is drawn from rng")
 
 
 EXERCISE = Exercise(

@@ -35,7 +35,7 @@ class Tree:
         """What a learner calls; it counts, and refuses what is no place in the tree."""
         place = tuple(partial) if isinstance(partial, (tuple, list)) else (partial,)
         good = 0 < len(place) <= len(self.options) and all(
-            any(option is have or (type(option) is int and option == have) for have in self.options[level])
+            isinstance(option, (int, np.integer)) and int(option) in self.options[level]
             for level, option in enumerate(place)
         )
         if not good:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -45,9 +46,12 @@ class Noting(torch.optim.SGD):
         super().__init__(network.parameters(), lr=0.1)
         self.network, self.steps = network, []
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        with torch.enable_grad():
+            loss = closure() if closure else None
         self.steps.append(_gradients(self.network))
-        super().step(closure)
+        super().step()
+        return loss
 
 
 def _gradients(network: nn.Module) -> Weights:
@@ -128,7 +132,7 @@ def exactly(work: Any, rng: Random) -> None:
     for others, distil in CASES:
         case = Case(rng, others, distil).run(work)
         ran, wanted = case.network.ran, [LARGEST, *others]
-        if ran[:1] == [LARGEST] and sorted(ran) == sorted(wanted):
+        if ran[:1] == [LARGEST] and Counter(ran) == Counter(wanted):
             continue
         slip = ""
         if not ran or ran[0] not in wanted or ran == [LARGEST] * len(wanted):
