@@ -55,7 +55,7 @@ def packages() -> Finding:
         if not wanted.specifier.contains(version, prereleases=True):
             wrong.append(f"{wanted.name} {version} is not {wanted.specifier}")
     mend = INSTALL if wrong else ""
-    return Finding("packages", "; ".join(wrong) or f"{count} here, all in a version that was tested", mend)
+    return Finding("packages", "; ".join(wrong) or f"{count} here, all in versions that the course allows", mend)
 
 
 def torch_pair() -> Finding:

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 
@@ -68,6 +68,15 @@ def test_queens(size: int, boards: int) -> None:
         assert len({c + r for r, c in enumerate(board)}) == size
     assert tree.nodes() == sum(size**level for level in range(1, size + 1))
     assert visits.nodes < tree.nodes() / 2
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_queens_that_may_attack_each_other(limit: int) -> None:
+    attacking = lambda board: sum(  # noqa: E731
+        a == b or abs(a - b) == j - i for (i, a), (j, b) in combinations(enumerate(board), 2)
+    )
+    wanted = {board for board in product(range(5), repeat=5) if attacking(board) <= limit}
+    assert set(within(Queens(5), limit)) == wanted
 
 
 def test_a_tree_by_hand() -> None:

@@ -19,7 +19,8 @@ Number = TypeVar("Number", float, "Tensor")
 
 
 def latency_penalty(latency: Number, target: float, weight: float, one_sided: bool = False) -> Number:
-    """weight * |latency - target|; with `one_sided`, 0 for whatever is faster than the target (TuNAS, Bender 2020).
+    """weight * |latency - target|, as in TuNAS (Bender et al., 2020), whose beta is weight * target; with `one_sided`,
+    0 for whatever is faster than the target.
 
     latency and target are in the same unit, milliseconds everywhere in this library. A tensor stays differentiable:
     the slope is +weight above the target and -weight below it (0 if one-sided). Raises BadInput for a target or a
@@ -70,8 +71,8 @@ class LatencyTable:
         return cls(fixed, tuple(tuple(ms - fixed for ms in row) for row in rows))
 
     def expected(self, alphas: Sequence[Tensor]) -> Tensor:
-        """Expected latency of an undecided network, in milliseconds, differentiable (FBNet, Wu et al., 2019, eq. 3;
-        ProxylessNAS, Cai et al., 2019, eq. 4). alphas: (candidates,) for each slot.
+        """Expected latency of an undecided network, in milliseconds, differentiable (FBNet, Wu et al., 2019;
+        ProxylessNAS, Cai et al., 2019). alphas: (candidates,) for each slot.
         """
         if [tuple(alpha.shape) for alpha in alphas] != [(len(row),) for row in self.slots]:
             sizes = ", ".join(str(len(row)) for row in self.slots)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, product
+from itertools import accumulate, combinations, product
 from math import inf
 from typing import Any, Protocol
 
@@ -148,9 +148,9 @@ class Queens:
         return self.size
 
     def bound(self, partial: tuple) -> float:
-        """How many earlier queens attack the last one; more queens never make it fewer."""
-        row, column = len(partial) - 1, partial[-1]
-        return sum(c == column or abs(c - column) == row - r for r, c in enumerate(partial[:-1]))
+        """How many pairs of queens attack each other; more queens never make it fewer."""
+        pairs = combinations(enumerate(partial), 2)
+        return sum(c == column or abs(c - column) == row - r for (r, c), (row, column) in pairs)
 
     def solution(self, partial: tuple) -> tuple:
         return partial

@@ -108,8 +108,8 @@ def stored_features(
 ) -> Stored:
     """The features of every utterance, from the cache or computed and then kept there.
 
-    Each band is normalised as `Scale` says. The folder in the
-    cache is named after the corpus's fingerprint and the feature settings; it appears whole or not at all.
+    Each band is normalised as `Scale` says. The folder in the cache is named after the corpus's fingerprint and the
+    feature settings; it appears whole or not at all.
     """
     mel = mel or LogMel()
     settings = {
