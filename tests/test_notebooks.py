@@ -92,7 +92,9 @@ def test_asks_and_lets_try(notebook: nbformat.NotebookNode, request: pytest.Fixt
         assert re.search(r"^assert ", code, flags=re.MULTILINE)  # the piece made by hand is the library's
     minutes = re.search(r"bout (\d+) minutes of your time", prose(notebook))
     assert minutes and 10 <= int(minutes[1]) <= 45
-    for question in re.findall(r"<p><b>Quiz\.</b>.*", "\n".join(str(output) for output in outputs(notebook))):
+    questions = re.findall(r"<p><b>Quiz\.</b>.*", "\n".join(str(output) for output in outputs(notebook)))
+    assert len(questions) == len(re.findall(r"\bquiz\(", code))
+    for question in questions:
         assert question.count("✓ Right.") >= 1 and question.count("✗ Not this one.") >= 2
 
 
@@ -118,7 +120,7 @@ def test_words_are_spelt_right() -> None:
     skipped = ["--ignore-regex", r"data:[^\"]*|\"image/[^\n]*", "--ignore-words-list", "te,ans,nd,fo,nin,ot"]
     command = [sys.executable, "-m", "codespell_lib", *skipped, *map(str, texts)]
     told = subprocess.run(command, capture_output=True, text=True)
-    assert not told.stdout, told.stdout
+    assert told.returncode == 0 and not told.stdout, told.stdout + told.stderr
 
 
 def test_size(notebook: nbformat.NotebookNode) -> None:
