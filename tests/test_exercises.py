@@ -101,8 +101,8 @@ def rounded(value):
 @pytest.mark.parametrize("id", HERE)
 def test_nonsense_is_an_answer_too(id):
     """A check never fails by itself: whatever an answer returns is the learner's mistake, told in one line."""
-    graph, endless = [torch.ones(2, requires_grad=True)], float("inf")
-    for value in (None, "text", [], {}, 3, float("nan"), endless, object(), True, lambda *a, **k: None, (), b"x", graph):
+    graph, nan, inf = [torch.ones(2, requires_grad=True)], float("nan"), float("inf")
+    for value in (None, "text", [], {}, 3, nan, inf, object(), True, lambda *a, **k: None, (), b"x", graph):
         namespace = {name: lambda *a, value=value, **k: value for name in exercise(id).defines}
         found = mark(exercise(id), namespace, 5)
         assert found.outcome in ("wrong", "partly right", "does not run"), f"returns {value!r}: {message(found)}"
