@@ -32,15 +32,19 @@ setup: .venv/.ready
 	  { echo "$$($(PYTHON) --version) is too old. Use Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
 	  { echo "$(PYTHON) cannot make environments. Install its venv package, on Debian: apt install python3-venv"; exit 1; }
-	@echo "Setting up .venv: a few minutes the first time, 6 GB at most."
+	@echo "Setting up .venv: a few minutes the first time, about 6.5 GB."
 	$(BIN)/python -m pip install --no-input --disable-pip-version-check --quiet -c constraints.txt -e '.[lab,dev]'
+	-@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyter/nbgrader >/dev/null 2>&1  # for teachers only
+	-@$(BIN)/jupyter server extension disable --sys-prefix nbgrader.server_extensions.formgrader \
+	  nbgrader.server_extensions.validate_assignment nbgrader.server_extensions.assignment_list \
+	  nbgrader.server_extensions.course_list >/dev/null 2>&1
 	@touch $@
 
 search: .venv/.ready
 	$(BIN)/speechnas search --corpus homecommands --budget standard --seed 0 --out $(OUT)
 
 lab: .venv/.ready
-	$(BIN)/jupyter lab notebooks/00_start.ipynb
+	$(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start.ipynb
 
 test: .venv/.ready
 	$(BIN)/python -m pytest -q

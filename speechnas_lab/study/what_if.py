@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,13 +75,18 @@ def explore(draw: Draw, **controls: Slider | Menu) -> None:
         panel = ipywidgets.VBox(list(boxes.values()))
         words = {"text/plain": f"{names} (can be changed while the notebook runs)"}
         display({**panel._repr_mimebundle_(), **words}, raw=True)
-    first = draw(**{name: control.start() for name, control in controls.items()})
-    handles = [display(part, raw=True, display_id=True) for part in first]
+    drawn = {name: control.start() for name, control in controls.items()}
+    handles = [display(part, raw=True, display_id=True) for part in draw(**drawn)]
+    one_at_a_time = threading.Lock()  # JupyterLab may deliver each control's moves in a thread of its own
 
     def redraw(change: object = None) -> None:
-        values = {name: controls[name].read(box.value) for name, box in boxes.items()}
-        for handle, part in zip(handles, draw(**values), strict=True):
-            handle.update(part, raw=True)
+        nonlocal drawn
+        with one_at_a_time:
+            values = {name: controls[name].read(box.value) for name, box in boxes.items()}
+            if values != drawn:  # else a later move has brought this picture already
+                drawn = values
+                for handle, part in zip(handles, draw(**values), strict=True):
+                    handle.update(part, raw=True)
 
     for box in boxes.values():
         if hasattr(box, "continuous_update"):

@@ -105,14 +105,16 @@ class Page:
     def run(self, cell: object) -> None:
         """Run a cell and wait until it has run."""
         prompt = cell.locator(".jp-InputArea-prompt")
-        before = prompt.inner_text()
-        cell.locator(".cm-content").click()
-        self.page.keyboard.press("Control+Enter")
+        before, pressed = prompt.inner_text(), -60.0
         deadline = time.monotonic() + self.patience / 1000
         while time.monotonic() < deadline:
             now = prompt.inner_text()
             if now != before and "*" not in now:
                 return
+            if now == before and time.monotonic() - pressed > 10:  # a page that is still being built hears no key
+                cell.locator(".cm-content").click()
+                self.page.keyboard.press("Control+Enter")
+                pressed = time.monotonic()
             self.page.wait_for_timeout(100)
         raise TimeoutError(f"a cell did not end: {cell.locator('.cm-content').inner_text()[:80]}")
 
