@@ -6,6 +6,8 @@ import builtins
 import json
 import random
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +165,34 @@ def test_menu_without_widgets_says_what_is_missing(
     explore(lambda number: [{"text/plain": json.dumps(number)}], number=Menu("Pick", {"one": 1, "two": 2}))
     assert "pip install ipywidgets" in capsys.readouterr().out
     assert shown.parts == [{"text/plain": "1"}]
+
+
+def test_moves_in_several_threads_draw_one_after_the_other(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JupyterLab delivers moves in threads of their own; two at once would draw into each other's picture."""
+    ipywidgets = pytest.importorskip("ipywidgets")
+    from speechnas_lab.study import Slider, explore
+
+    boxes, inside, overlaps = [], [], []
+    real = ipywidgets.IntSlider
+    monkeypatch.setattr(ipywidgets, "IntSlider", lambda *a, **options: boxes.append(real(*a, **options)) or boxes[-1])
+
+    def draw(a: int, b: int) -> list[dict]:
+        overlaps.append(len(inside))
+        inside.append(1)
+        time.sleep(0.02)
+        inside.pop()
+        return [{"text/plain": f"{a} {b}"}]
+
+    explore(draw, a=Slider("a", 0, 9, 1, 0), b=Slider("b", 0, 9, 1, 0))
+
+    def move(box: object) -> None:
+        for value in range(1, 6):
+            box.value = value
+
+    threads = [threading.Thread(target=move, args=(box,)) for box in boxes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not any(overlaps) and len(overlaps) > 3
+    assert shown.parts[-1] == {"text/plain": "5 5"}  # the last picture is of where the hands were left

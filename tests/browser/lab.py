@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -109,9 +110,9 @@ class Page:
         deadline = time.monotonic() + self.patience / 1000
         while time.monotonic() < deadline:
             now = prompt.inner_text()
-            if now != before and "*" not in now:
+            if now != before and re.search(r"\d", now):
                 return
-            if now == before and time.monotonic() - pressed > 10:  # a page that is still being built hears no key
+            if "*" not in now and time.monotonic() - pressed > 10:  # a page that is still being built hears no key
                 cell.locator(".cm-content").click()
                 self.page.keyboard.press("Control+Enter")
                 pressed = time.monotonic()
