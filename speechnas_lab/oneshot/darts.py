@@ -74,7 +74,8 @@ class DartsStep:
     speech (Liu et al., 2019, algorithm 1).
 
     network: what is trained. valid: the speech that alpha learns from; no weight ever learns from it.
-    order: 1, or 2 for the unrolled step, whose xi is the weights' learning rate at that moment.
+    order: 1, or 2 for the unrolled step, whose xi is the weights' learning rate at that moment. As published it is a
+    step of plain gradient descent, which is a guess where, as in `train`, AdamW moves the weights.
     alpha_rate: of Adam with betas 0.5 and 0.999 and decay 1e-3, as published; the rate is ten times the published one,
     since a search here takes hundreds of steps and not tens of thousands.
     warmup: share of the steps in which only the weights learn. penalty(alphas): added to the validation loss, for
