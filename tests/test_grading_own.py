@@ -155,6 +155,7 @@ CASES = {
     "cells of the learner's own": ([("", "7d", "1/0"), ("answer", "answer", GOOD), ("mine", "8f", "1/0")], 5, ""),
     "no answer": ([("given", "given", "x = 1")], 0, "no cell is called 'answer'"),
     "commands of IPython": ([("answer", "answer", f"%matplotlib inline\n!ls\n{GOOD}")], 5, ""),
+    "a text like them": ([("answer", "answer", f'assert """\n%s\n!""" == "\\n%s\\n!"\n{GOOD}')], 5, ""),
 }  # fmt: skip
 
 

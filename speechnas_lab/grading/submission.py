@@ -13,8 +13,10 @@ Each of these is told with the cells' positions, counted from 1.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,9 +108,16 @@ def _one(cells: list[Cell], notes: list[str]) -> Cell | None:
 
 
 def _text(source: Any) -> str:
-    """A cell's text: a string, or the list of its lines. IPython's own commands (%, !) are left out."""
+    """A cell's text: a string, or the list of its lines. IPython's own commands (%, !) are left out; in a cell that is
+    Python as it stands there are none, only lines of a text that begin like one.
+    """
     whole = source if isinstance(source, str) else "".join(map(str, source)) if isinstance(source, list) else ""
-    return re.sub(r"^(%%?\w|!).*$", "pass", whole, flags=re.M)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of an odd escape in a text
+            ast.parse(whole)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return re.sub(r"^(%%?\w|!).*$", "pass", whole, flags=re.M)
+    return whole
 
 
 def _short(error: Exception) -> str:
