@@ -1,7 +1,7 @@
 """Read what belongs to an exercise: the cells of its solution, and the wrong and right answers of tests/mutants/ID.py.
 
 A mutants file holds, one after the other, `# %% given`, then `# %% wrong: name` with a line `# says: text` (which the
-message must hold), and `# %% right: name`.
+message must hold) and perhaps a line `# not: text` (which it must not), and `# %% right: name`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ HERE = [id for id, module in grading.EXERCISES.items() if (CHECKS / f"{module}.p
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer to an exercise. says: what the message of a wrong one must hold."""
+    """One answer to an exercise. says: what the message of a wrong one must hold; hides: what it must not."""
 
     exercise: str
     kind: str  # "wrong" or "right"
     name: str
     code: str
     says: str = ""
+    hides: str = ""
 
     def __str__(self) -> str:
         return f"{self.exercise}: {self.kind}: {self.name}"
@@ -52,7 +53,9 @@ def mutants(id: str) -> list[Answer]:
         said = re.match(r"# says: (.+)\n", code)
         if kind == "wrong" and not said:
             raise ValueError(f"{path}: {head!r} has no line `# says:` below it")
-        answers.append(Answer(id, kind, name.strip(), f"{given}\n{code}", said[1].strip() if said else ""))
+        hidden = re.search(r"^# not: (.+)\n", code, flags=re.M)
+        told = [found[1].strip() if found else "" for found in (said, hidden)]
+        answers.append(Answer(id, kind, name.strip(), f"{given}\n{code}", *told))
     return answers
 
 

@@ -67,6 +67,7 @@ def test_a_wrong_answer_hears_its_slip(answer):
         assert found.outcome != "grader's fault", message(found)
         assert found.points < found.max, f"seed {seed}: full points for a wrong answer"
         assert answer.says in message(found), f"seed {seed}: {message(found)}"
+        assert not answer.hides or answer.hides not in message(found), f"seed {seed}: {message(found)}"
 
 
 @pytest.mark.parametrize("answer", [a for a in ANSWERS if a.kind == "right"], ids=str)

@@ -104,10 +104,10 @@ def difference(got: Any, right: Any, what: str, tolerance: float) -> str:
     return f"{what} is {a[place]:.6g}{where}, off by {off.max():.3g}" + (f" (shape {a.shape})" if off.ndim else "")
 
 
-def one_number(got: Any) -> bool:
-    """Whether `got` is a single number of any plain kind."""
+def number(got: Any) -> float | None:
+    """A single number of any plain kind, else None."""
     found = _array(got)
-    return found is not None and found.shape == ()
+    return found.item() if found is not None and found.shape == () else None
 
 
 def overflows(got: Any) -> bool:

@@ -161,6 +161,31 @@ def wer(reference, hypothesis):
             table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, change)
     return 100 * table[-1][-1] / max(1, len(a))
 
+# %% wrong: swapped neighbours are one edit
+# says: changed places
+def wer(reference, hypothesis):
+    a, b = reference.split(), hypothesis.split()
+    table = [[i + j for j in range(len(b) + 1)] for i in range(len(a) + 1)]
+    for i in range(1, len(a) + 1):
+        for j in range(1, len(b) + 1):
+            change = table[i - 1][j - 1] + (a[i - 1] != b[j - 1])
+            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, change)
+            if i > 1 < j and a[i - 2 : i] == b[j - 2 : j][::-1]:
+                table[i][j] = min(table[i][j], table[i - 2][j - 2] + 1)
+    return table[-1][-1] / max(1, len(a))
+
+# %% wrong: rounded to two places
+# says: off by
+# not: fewer edits
+def wer(reference, hypothesis):
+    a, b = reference.split(), hypothesis.split()
+    table = [[i + j for j in range(len(b) + 1)] for i in range(len(a) + 1)]
+    for i in range(1, len(a) + 1):
+        for j in range(1, len(b) + 1):
+            change = table[i - 1][j - 1] + (a[i - 1] != b[j - 1])
+            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, change)
+    return round(table[-1][-1] / max(1, len(a)), 2)
+
 # %% wrong: greedy
 # says: a way with fewer edits
 def wer(reference, hypothesis):
