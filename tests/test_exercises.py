@@ -129,7 +129,10 @@ def test_odd_tensors_are_answers_too(id):
 
 @pytest.mark.parametrize("id", HERE)
 def test_an_answer_that_cannot_be_called_is_the_learners(id):
-    for value in (3, None, lambda: None, lambda a: None, lru_cache(lambda *a, **k: None)):
+    class Anything:
+        __call__, __getattr__ = (lambda self, *a, **k: 1 / 0), (lambda self, name: self)
+
+    for value in (3, None, lambda: None, lambda a: None, lru_cache(lambda *a, **k: None), Anything()):
         found = mark(exercise(id), dict.fromkeys(exercise(id).defines, value), 5)
         assert found.outcome in ("wrong", "partly right", "does not run"), f"{value!r}: {message(found)}"
         assert "\n" not in message(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from random import Random
 from types import FrameType, FunctionType, SimpleNamespace
 from typing import Any
 
-from .exercise import Check, Exercise, Wrong
+from .exercise import Check, Exercise, Wrong, undecorated
 
 OUTCOMES = ("right", "partly right", "wrong", "does not run", "over the limit", "grader's fault")
 
@@ -128,7 +127,7 @@ def learners_frames(
     error: BaseException, namespace: dict[str, Any], work: SimpleNamespace
 ) -> list[tuple[FrameType, int]]:
     """The frames of a traceback that run what the learner wrote, each with its line."""
-    plain = map(inspect.unwrap, vars(work).values())
+    plain = map(undecorated, vars(work).values())
     homes = [namespace, *(value.__globals__ for value in plain if isinstance(value, FunctionType))]
     walk = traceback.walk_tb(error.__traceback__)
     return [(frame, line) for frame, line in walk if any(frame.f_globals is home for home in homes)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...space import Choices, MobileConformerSpace
-from ..exercise import Exercise, Wrong, check
+from ..exercise import Exercise, Wrong, check, undecorated
 
 PLAIN = Choices(  # one slot, one option of everything: the cases below add to it
     slots=(1,), widths=(48,), kernels=(3,), heads=(0,), expansions=(2.0,), reductions=("none",),
@@ -161,7 +160,7 @@ def steps(function: Callable[[Choices], Any], c: Choices, limit: int = LIMIT) ->
 
     Stops beyond `limit`, and then returns (None, limit + 1).
     """
-    plain = inspect.unwrap(function) if callable(function) else function
+    plain = undecorated(function)
     home = plain.__globals__ if isinstance(plain, FunctionType) else None
     count = 0
 
