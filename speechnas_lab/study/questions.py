@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from string import ascii_lowercase
 
 from IPython.display import display
 
@@ -24,7 +25,7 @@ def quiz(question: str, right: Mapping[str, str], wrong: Mapping[str, str]) -> N
             f'<p style="margin: 0.2em 0 0.6em 1.2em"><b>{verdict}</b> {escape(reasons[answer])}</p></details>'
         )
     html = f'<p><b>Quiz.</b> {escape(question)}</p>{"".join(rows)}'
-    letters = dict(zip(answers, "abcdefghij", strict=False))
+    letters = dict(zip(answers, ascii_lowercase, strict=False))
     plain = [f"Quiz. {question}", *(f"  {letters[a]}) {a}" for a in answers), "", "Answers:"]
     plain += [f"  {letters[a]}) {'right' if a in right else 'wrong'}: {reasons[a]}" for a in answers]
     display({"text/html": html, "text/plain": "\n".join(plain)}, raw=True)
