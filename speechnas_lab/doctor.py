@@ -96,7 +96,7 @@ def voice() -> Finding:
     corpus = load_corpus("homecommands", size="smoke")
     said = corpus.split("test")[19]
     heard = Listener().hear(corpus.audio(said)).text
-    mend = "" if heard == said.text else "int8 rounds otherwise on this processor: no harm if this is the only line"
+    mend = "" if heard == said.text else "int8 rounds otherwise on this processor: no harm if nothing else is amiss"
     return Finding("speech", f'eSpeak NG said "{said.text}", ONNX Runtime heard "{heard}"', mend, needed=False)
 
 
