@@ -28,9 +28,14 @@ def start(tmp_path):
         argv = [sys.executable, str(DRIVER), "search", "--corpus", tmp_path / "speech/M.csv", "--budget", "smoke",
                 "--out", tmp_path / out, *more]  # fmt: skip
         return subprocess.Popen(list(map(str, argv)), env=environment, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.PIPE, text=True, start_new_session=True)
+                                stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hears_interrupts)
 
     return begin
+
+
+def hears_interrupts() -> None:
+    """As from a terminal: what a shell starts in the background would not hear Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def group(process: subprocess.Popen) -> list[psutil.Process]:
