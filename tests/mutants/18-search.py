@@ -138,39 +138,66 @@ def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
             known[arch] = score(arch)
     return min(known.values())
 
-# %% right: the library's evolution
+# %% wrong: pure chance within the limits
+# says: what is free to ask foretells
+def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
+    rng, known = random.Random(seed), {}
+    while len(known) < budget:
+        arch = space.canonical(space.sample(rng))
+        if arch not in known and latency_ms(arch) <= max_ms and int8_bytes(arch) <= max_bytes:
+            known[arch] = score(arch)
+    return min(known, key=known.get)
+
+# %% wrong: evolution that has no time to begin
+# says: what is free to ask foretells
 def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
     strategy = search.RegularizedEvolution(population=4, children=2, tournament=2, lifetime=None)
     allowed = lambda arch: latency_ms(arch) <= max_ms and int8_bytes(arch) <= max_bytes
     return search.search(space, strategy, lambda trial: score(trial.arch), budget, allowed, seed=seed).best.arch
 
-# %% right: crossover and mutation, smallest memory
-def find(space, score, ms, size, max_ms, max_bytes, budget, seed):
-    dice, ranked, seen = random.Random(seed), [], set()
-    while len(ranked) < budget:
-        kind = dice.randrange(3) if len(ranked) > 4 else 0
-        parents = [arch for _, _, arch in sorted(ranked)[:3]]
-        if kind == 0:
-            child = space.sample(dice)
-        elif kind == 1:
-            child = space.mutate(dice.choice(parents), dice)
-        else:
-            child = space.mutate(space.crossover(*dice.sample(parents, 2), dice), dice)
-        child = space.canonical(child)
-        if child in seen or ms(child) > max_ms or size(child) > max_bytes:
-            continue
-        seen.add(child)
-        ranked.append((score(child), len(ranked), child))
-    return min(ranked)[2]
+# %% wrong: the smallest first
+# says: what is free to ask foretells
+def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
+    rng = random.Random(seed)
+    drawn = {space.canonical(space.sample(rng)) for _ in range(250)}
+    fits = [arch for arch in drawn if latency_ms(arch) <= max_ms and int8_bytes(arch) <= max_bytes]
+    return min(sorted(fits, key=lambda arch: (int8_bytes(arch), arch.id))[:budget], key=score)
 
-# %% right: draws first, then goes from the best to its neighbours
+# %% right: heap of the largest
+def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
+    import heapq
+
+    dice, fits = random.Random(seed), {}
+    for _ in range(250):
+        arch = space.canonical(space.sample(dice))
+        if latency_ms(arch) <= max_ms and int8_bytes(arch) <= max_bytes:
+            fits[arch.id] = arch
+    best = heapq.nlargest(budget, fits, key=lambda id: (int8_bytes(fits[id]), id))
+    values = [score(fits[id]) for id in best]
+    return fits[best[values.index(min(values))]]
+
+# %% right: every member of the space, by parameters
+def find(space, score, ms, size, max_ms, max_bytes, budget, seed):
+    from speechnas_lab.space import counts
+
+    tree = search.ArchitectureTree(space, lambda arch: 0.0)
+    known = {}
+    members = dict.fromkeys(map(space.canonical, search.within(tree, 0.0)))
+    for arch in sorted(members, key=lambda a: (-counts(a).parameters, a.id)):
+        if len(known) < budget and ms(arch) <= max_ms and size(arch) <= max_bytes:
+            known[arch] = score(arch)
+    return min(known.items(), key=lambda pair: pair[1])[0]
+
+# %% right: the largest first, then the neighbours of the best
 def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
     rng, known = random.Random(seed), {}
     fits = lambda arch: arch not in known and latency_ms(arch) <= max_ms and int8_bytes(arch) <= max_bytes
-    while len(known) < budget:
-        best = min(known, key=known.get) if len(known) >= 7 else None
-        near = [space.canonical(space.mutate(best, rng)) for _ in range(20)] if best else []
-        arch = next(filter(fits, near), None) or space.canonical(space.sample(rng))
-        if fits(arch):
+    drawn = sorted({space.canonical(space.sample(rng)) for _ in range(250)}, key=lambda a: (-int8_bytes(a), a.id))
+    for arch in filter(fits, drawn):
+        if len(known) < budget - 1:
             known[arch] = score(arch)
-    return min(known.items(), key=lambda pair: pair[1])[0]
+    best = min(known, key=known.get)
+    near = filter(fits, (space.canonical(space.mutate(best, rng)) for _ in range(300)))
+    last = max(near, key=lambda a: (int8_bytes(a), a.id), default=None) or next(filter(fits, drawn))
+    known[last] = score(last)
+    return min(known, key=known.get)

@@ -20,9 +20,12 @@ from ..exercise import Exercise, Wrong, check
 from ..small_space import known, members, small_space
 
 LABELS = 162  # words of HomeCommands' smoke size, and the blank
-RUNS = 12  # searches whose mean is put on the scale
+# Place of what 300 searches found, mean and spread, at this budget: pure chance 12% (11%), mutating the best from the
+# start 12% (14%), scoring the largest that fit first 4% (7%). The last step tells them apart in 99 of 100 markings.
+BUDGET = 6  # scores that a search may ask
+RUNS = (10, 10, 40)  # searches whose mean is put on each step of the scale
 UNASKED = "what is not asked cannot be found: a budget is there to be used"
-SCALE = (0.45, 0.30, 0.15)  # mean share of the allowed networks that hear better than the one found
+SCALE = (0.45, 0.20, 0.08)  # mean share of the allowed networks that hear better than the one found
 
 
 class Endless(RuntimeError):
@@ -46,7 +49,7 @@ class World:
         size = [weights(arch) for arch in known()]
         tight, loose = rng.uniform(0.22, 0.34), rng.uniform(0.6, 0.75)
         slow, large = (tight, loose) if rng.random() < 0.5 else (loose, tight)
-        return cls(round(float(np.quantile(ms, slow)), 4), int(np.quantile(size, large)), budget=12)
+        return cls(round(float(np.quantile(ms, slow)), 4), int(np.quantile(size, large)), budget=BUDGET)
 
     def allowed(self) -> list[Architecture]:
         return [arch for arch in members() if self.keeps(arch)]
@@ -154,7 +157,7 @@ def spends(work: Any, rng: Random) -> None:
 
 @check("asks for nothing twice")
 def nothing_twice(work: Any, rng: Random) -> None:
-    for _ in range(3):
+    for _ in range(8):
         world = World.drawn(rng)
         run(work, world, rng.randrange(1000))
         _has_asked(world)
@@ -167,7 +170,7 @@ def nothing_twice(work: Any, rng: Random) -> None:
 @check("hands in the best that it has seen")
 def best_seen(work: Any, rng: Random) -> None:
     missed = []  # (world, score of what was handed in, all scores that it might have taken, was it the last asked?)
-    for _ in range(4):
+    for _ in range(8):
         world = World.drawn(rng)
         found = run(work, world, rng.randrange(1000))
         if found not in world.asked:
@@ -197,9 +200,9 @@ def repeatable(work: Any, rng: Random) -> None:
 
 
 def _placed(work: Any, rng: Random, step: int) -> None:
-    """The mean place of RUNS searches among all allowed networks must reach this step of the scale."""
+    """The mean place of some searches among all allowed networks must reach this step of the scale."""
     places, rates, best = [], [], []
-    for _ in range(RUNS):
+    for _ in range(RUNS[step]):
         world = World.drawn(rng)
         found = run(work, world, rng.randrange(1000))
         places.append(world.rank(found) if len(world.asked) <= world.budget else 1.0)
@@ -207,8 +210,9 @@ def _placed(work: Any, rng: Random, step: int) -> None:
         best.append(min(known()[arch].test_wer for arch in world.allowed()))
     if np.mean(places) > SCALE[step]:
         what = f"on voices never seen, {np.mean(places):.0%} of the allowed networks hear better than those found"
-        case = f"mean of {RUNS} searches: WER {np.mean(rates):.1%}, possible {np.mean(best):.1%}; "
-        slip = "a search that breaks a limit or its budget counts as the last of all" * (1 in places)
+        case = f"mean of {RUNS[step]} searches: WER {np.mean(rates):.1%}, possible {np.mean(best):.1%}; "
+        slip = "what is free to ask foretells the score a little: with so few questions, chance in their order is dear"
+        slip = "a search that breaks a limit or its budget counts as the last of all" if 1 in places else slip
         raise Wrong(what, f"{case}this step asks for {SCALE[step]:.0%} or less", slip)
 
 
@@ -232,11 +236,10 @@ EXERCISE = Exercise(
     hints=(
         "Of the things that your function is handed, which cost nothing to ask, and which one is counted? In which "
         "order will you ask them?",
-        "Draw, bring to canonical form, drop what is known or breaks a limit, score the rest, keep the best. Once some "
-        "are known, draw no longer from the whole space only, but change the best ones a little.",
-        "known = {}; while len(known) < budget: take space.sample(rng), or half of the time "
-        "space.mutate(min(known, key=known.get), rng); arch = space.canonical(arch); go on unless it is new, quick "
-        "enough and small enough.",
+        "Draw many, bring them to canonical form, drop what breaks a limit. You can score only a few of the rest: begin "
+        "with those of which you expect most. Which plain count came near to the supernet's own rank in lesson 08?",
+        "fits = [arch for arch in drawn if it is quick enough and small enough]; then sort fits by something that costs "
+        "nothing (and by arch.id where that is equal, so that the order is always the same), and score from the top.",
     ),
     checks=(keeps_limits, asks_within, spends, nothing_twice, best_seen, repeatable, *SCALES),
 )
