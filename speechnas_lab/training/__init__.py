@@ -17,5 +17,8 @@ __getattr__, __dir__, __all__ = exports(
         "FrameHead": ".losses",
         "ctc_loss": ".losses",
         "recognition_loss": ".losses",
+        "hessian_vector_product": ".curvature",
+        "top_eigenvalue": ".curvature",
+        "twice_differentiable": ".curvature",
     },
 )
