@@ -54,9 +54,9 @@ def seconds_per_unit(frames: int = 175, batch: int = 16, steps: int = 9) -> floa
     return statistics.median(taken[2:])
 
 
-def estimate(budget: Budget, cores: int = 2) -> float:
-    """Seconds that a search will take on this machine."""
-    return OVERHEAD[budget.name] + units(budget) * seconds_per_unit() * CROWDED / cores
+def estimate(budget: Budget, cores: int = 2, frames: int = 175) -> float:
+    """Seconds that a search will take on this machine, for speech of so many frames an utterance on average."""
+    return OVERHEAD[budget.name] + units(budget) * seconds_per_unit(frames) * CROWDED / cores
 
 
 def in_words(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -83,13 +84,18 @@ def run_search(
     folder = open_folder(Path(out), asdict(settings) | tuning(budget))
     with alone(folder):
         told = read_json(folder / "findings.json")
-        if told is None:
+        spoken = settings.corpus.startswith("homecommands")  # its length is known before it is opened
+        if told is None and spoken:
             words = in_words(estimate(budget))
             say(f"This search will take {words} here, the first time half a minute more for the corpus.")
         started = time.monotonic()
         with timed(seconds, "speech"):
             source = open_source(settings, budget, progress)
             speech = open_speech(source)
+        if told is None and not spoken:
+            lengths = [len(features) for features in speech.examples["train"].features]
+            frames = round(statistics.mean(lengths))
+            say(f"This search will take {in_words(estimate(budget, frames=frames))} here.")
         keep_inputs(folder, speech, given)
         if told is None:
             for note in speech.corpus.notes:

@@ -44,7 +44,7 @@ def make_small(patch: pytest.MonkeyPatch, cache: Path) -> None:
     patch.setenv("SPEECHNAS_CACHE", str(cache))
     patch.setitem(steps.BUDGETS, "smoke", MICRO)
     patch.setattr(pipeline, "Workers", Inline)
-    patch.setattr(pipeline, "estimate", lambda budget: 10.0)
+    patch.setattr(pipeline, "estimate", lambda budget, **_: 10.0)
 
 
 def mixed_speech(folder: Path) -> Path:

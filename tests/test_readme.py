@@ -37,3 +37,14 @@ def test_links_and_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", TEXT, flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_picture_is_of_the_figures_that_are_kept(tmp_path: Path) -> None:
+    """`speechnas reproduce picture` makes docs/found.svg again, and its words in the README are the figures'."""
+    from speechnas_lab.reproduce.picture import found_beside_designed
+
+    made = found_beside_designed(tmp_path, 1)
+    assert Path(made["svg"]).read_text(encoding="utf-8") == (ROOT / "docs" / "found.svg").read_text(encoding="utf-8")
+    words = re.search(r"!\[([^\]]+)\]\(docs/found\.svg\)", TEXT)[1].replace("\n", " ")
+    for number in re.findall(r"\d+\.\d+", made["words"]):
+        assert number in words, number
