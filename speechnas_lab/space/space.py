@@ -16,6 +16,7 @@ from ..errors import BadInput
 from . import encoding, symmetry
 from .architecture import SKIP, Architecture, Block, Stage, check
 from .counting import counts
+from .genes import Gene, chosen, conformer_genes, conformer_of, conformer_values
 from .presets import PRESETS, Choices
 
 _TRIES = 300  # draws before a move gives up; a draw succeeds far more often than not
@@ -100,6 +101,38 @@ class MobileConformerSpace:
     def blocks(self) -> list[Block]:
         """Every block that a slot may hold, a skip among them where that is allowed."""
         return [block for kind in self._blocks.values() for block in kind]
+
+    # ---- as a row of choices
+
+    @cached_property
+    def _choices(self) -> tuple[Gene, ...]:
+        return conformer_genes(self.choices, self.blocks())
+
+    def genes(self) -> tuple[Gene, ...]:
+        """Every choice that has two options or more. See `genes`."""
+        return tuple(gene for gene in self._choices if len(gene.options) > 1)
+
+    def to_genes(self, arch: Architecture) -> tuple[int, ...]:
+        """For each of `genes()` the place of the option that `arch` has. BadInput for one outside the space."""
+        self.validate(arch)
+        pairs = zip(self._choices, conformer_values(arch), strict=True)
+        return tuple(gene.options.index(value) for gene, value in pairs if len(gene.options) > 1)
+
+    def from_genes(self, indices: Sequence[int]) -> Architecture:
+        """The architecture with these options, the inverse of `to_genes`.
+
+        Raises BadInput when they break a limit: the depth, or more reductions than the rates allow.
+
+        >>> space = MobileConformerSpace("laptop")
+        >>> arch = space.smallest()
+        >>> space.from_genes(space.to_genes(arch)) == arch
+        True
+        """
+        options = iter(chosen(self.genes(), indices))
+        values = [next(options) if len(gene.options) > 1 else gene.options[0] for gene in self._choices]
+        arch = conformer_of(values, self.choices.slots)
+        self.validate(arch)
+        return arch
 
     # ---- moves
 
