@@ -44,6 +44,10 @@ def latency_penalty(latency: Number, target: float, weight: float, one_sided: bo
     return weight * (excess.clamp(min=0) if one_sided else excess.abs())
 
 
+def _softmax(alpha: Tensor) -> Tensor:
+    return alpha.softmax(0)
+
+
 @dataclass(frozen=True)
 class LatencyTable:
     """Milliseconds that each candidate adds in each slot: `slots` (slots, candidates), on top of `fixed`."""
@@ -70,16 +74,17 @@ class LatencyTable:
         rows = (rest[i * count : (i + 1) * count] for i in range(len(places)))
         return cls(fixed, tuple(tuple(ms - fixed for ms in row) for row in rows))
 
-    def expected(self, alphas: Sequence[Tensor]) -> Tensor:
+    def expected(self, alphas: Sequence[Tensor], weigh: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
         """Expected latency of an undecided network, in milliseconds, differentiable (FBNet, Wu et al., 2019;
-        ProxylessNAS, Cai et al., 2019). alphas: (candidates,) for each slot.
+        ProxylessNAS, Cai et al., 2019). alphas: (candidates,) for each slot. weigh: from an alpha to how much each
+        candidate counts, `mixing.expected` of a network that does not mix by softmax.
         """
         if [tuple(alpha.shape) for alpha in alphas] != [(len(row),) for row in self.slots]:
             sizes = ", ".join(str(len(row)) for row in self.slots)
             raise BadInput(f"the table's slots hold {sizes} candidates; give one alpha of that length for each slot")
-        # E[latency] = fixed + sum over slots s and candidates i of softmax(alpha_s)_i ms_si
+        # E[latency] = fixed + sum over slots s and candidates i of weigh(alpha_s)_i ms_si
         return self.fixed + sum(
-            alpha.softmax(0) @ alpha.new_tensor(row) for alpha, row in zip(alphas, self.slots, strict=True)
+            weigh(alpha) @ alpha.new_tensor(row) for alpha, row in zip(alphas, self.slots, strict=True)
         )
 
 

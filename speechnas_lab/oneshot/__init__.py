@@ -1,6 +1,7 @@
 """Weight sharing: the supernet, path and sandwich sampling, how well shared weights rank; mixed operations and DARTS.
 
-Read in this order: `elastic`, `supernet`, `sampling`, `ranking`; and apart from them `mixed`, `mixture`, `darts`.
+Read in this order: `elastic`, `supernet`, `sampling`, `ranking`; and apart from them `mixing`, `mixed`, `mixture`,
+`darts`, `inner`, `collapse`, `discretisation`.
 """
 
 from .._lazy import exports
@@ -17,10 +18,22 @@ __getattr__, __dir__, __all__ = exports(
         "ceiling": ".ranking",
         "seed_to_seed": ".ranking",
         "Fidelity": ".ranking",
+        "Softmax": ".mixing",
+        "Sigmoid": ".mixing",
+        "GumbelSoftmax": ".mixing",
         "MixedOp": ".mixed",
         "Zero": ".mixed",
         "MixedConformer": ".mixture",
         "alpha_gradient": ".darts",
         "DartsStep": ".darts",
+        "PlainStep": ".inner",
+        "MomentumStep": ".inner",
+        "alpha_hessian_top": ".collapse",
+        "AuxiliarySkip": ".collapse",
+        "EarlyStopping": ".collapse",
+        "Perturbation": ".collapse",
+        "Sharpness": ".collapse",
+        "discretisation_gap": ".discretisation",
+        "Gap": ".discretisation",
     },
 )

@@ -7,35 +7,48 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from .mixing import SOFTMAX, Mixing
+
 
 class MixedOp(nn.Module):
     """A weighted sum of candidate operations (DARTS, Liu et al., 2019, eq. 2).
 
     operations: modules that take the same inputs and give outputs of one shape. `alpha` (n_ops,) starts at 0: no
-    candidate is preferred.
+    candidate is preferred. `mixing` makes it into weights.
+
+    Two things may be laid over the mixture during a search, see `collapse`: `beta` times the input beside it, and
+    `shift` (n_ops,) on its weights. Both are off at first.
 
     >>> mixed = MixedOp([nn.Identity(), Zero()])
     >>> mixed(torch.ones(2)).tolist()
     [0.5, 0.5]
     """
 
-    def __init__(self, operations: Iterable[nn.Module]) -> None:
+    def __init__(self, operations: Iterable[nn.Module], mixing: Mixing = SOFTMAX) -> None:
         super().__init__()
         self.operations = nn.ModuleList(operations)
         self.alpha = nn.Parameter(torch.zeros(len(self.operations)))
+        self.mixing = mixing
+        self.beta, self.shift = 0.0, None
 
     def weights(self) -> Tensor:
-        """(n_ops,) positive, of sum 1."""
-        # w_i = exp(alpha_i) / sum_j exp(alpha_j)
-        return self.alpha.softmax(0)
+        """(n_ops,) of one pass; with softmax positive, of sum 1. Noise, if the mixing has any, in training only."""
+        return self.mixing.weights(self.alpha, self.training)
+
+    def expected(self) -> Tensor:
+        """(n_ops,) the weights without noise."""
+        return self.mixing.expected(self.alpha)
 
     def forward(self, *inputs: Tensor) -> Tensor:
+        weights = self.weights() if self.shift is None else self.weights() + self.shift
         # o(x) = sum_i w_i o_i(x)
-        return sum(w * operation(*inputs) for w, operation in zip(self.weights(), self.operations, strict=True))
+        mixed = sum(w * operation(*inputs) for w, operation in zip(weights, self.operations, strict=True))
+        return mixed + self.beta * inputs[0] if self.beta else mixed
 
-    def choice(self) -> int:
-        """Index of the candidate with the largest alpha, the first of equals: what discretisation keeps."""
-        return int(self.alpha.argmax())
+    def choice(self) -> int | None:
+        """Index of the candidate that discretisation keeps: of the largest alpha, the first of equals. None if the
+        mixing finds none good enough (`Sigmoid`)."""
+        return self.mixing.choice(self.alpha)
 
 
 class Zero(nn.Module):
