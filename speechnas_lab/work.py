@@ -22,7 +22,7 @@ from .models.baselines import baseline
 from .models.network import Recogniser, build
 from .oneshot.sampling import Sandwich
 from .oneshot.supernet import Supernet
-from .space import Architecture, MobileConformerSpace
+from .space import Architecture, MobileConformerSpace, from_json
 from .speech import Corpus, Examples, load_corpus, make_tokenizer, prepare, tokenizer_from_json
 from .training.batches import Batch, collate, in_length_order
 from .training.evaluation import Heard, evaluate
@@ -93,10 +93,10 @@ def choose_tokenizer(corpus: Corpus) -> Any:
 
 
 def fresh(name: str, speech: Speech, seed: int) -> Recogniser:
-    """A network with fresh weights: `name` is a hand-designed network's, or the JSON of an architecture."""
+    """A network with fresh weights: `name` is a hand-designed network's, or the JSON of an architecture or a cell."""
     torch.manual_seed(seed)
     sizes = {"input_dim": speech.examples["train"].features[0].shape[1], "vocab_size": speech.tokenizer.vocab_size}
-    return build(Architecture.from_json(name), **sizes) if name.startswith("{") else baseline(name, **sizes)
+    return build(from_json(name), **sizes) if name.startswith("{") else baseline(name, **sizes)
 
 
 def train_alone(source: Source, name: str, recipe: Recipe, folder: str, tests: bool = True) -> dict[str, Any]:

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = exports(
         "build": ".network",
         "MobileConformer": ".network",
         "Recogniser": ".network",
+        "CellNetwork": ".cells",
         "baseline": ".baselines",
         "BASELINES": ".baselines",
     },

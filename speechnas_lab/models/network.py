@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import singledispatch
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..space import Architecture, Block, Stage, check
+from ..space import Architecture, Block, Cell, Stage, check
 from .layers import PLAIN, Attention, Convolution, FeedForward, frame_mask
 
 
@@ -149,12 +150,19 @@ def sinusoids(frames: int, width: int) -> Tensor:
     return torch.cat([torch.sin(time * rate), torch.cos(time * rate)], dim=1)[:, :width]
 
 
-def build(arch: Architecture, *, input_dim: int = 80, vocab_size: int) -> MobileConformer:
+@singledispatch
+def build(arch: Architecture | Cell, *, input_dim: int = 80, vocab_size: int) -> Recogniser:
     """Make the network that `arch` means, with fresh weights.
 
     `forward(features (B, T, input_dim), lengths (B,))` gives `(logits (B, T', vocab_size), out_lengths (B,))` with
     T' = ceil(T / output_reduction), label 0 the CTC blank. An architecture that no space could hold (a kernel of 4,
     heads that do not divide the width) raises BadInput, a ValueError, which names the field and what is allowed.
     """
-    check(arch)
-    return MobileConformer(arch, input_dim, vocab_size)
+    return MobileConformer(check(arch), input_dim, vocab_size)
+
+
+@build.register
+def _(arch: Cell, *, input_dim: int = 80, vocab_size: int) -> Recogniser:
+    from .cells import CellNetwork  # made of this file's parts
+
+    return CellNetwork(arch, input_dim, vocab_size)

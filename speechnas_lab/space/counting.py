@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import NamedTuple
 
 from ..errors import BadInput
 from .architecture import Architecture, Block
+from .cells import Cell
 from .symmetry import segments
 
 PARTS = ("stem", "transition", "feed-forward", "attention", "products", "convolution", "depthwise", "head")
@@ -44,7 +46,7 @@ class Counts:
     by_part: dict[str, tuple[int, int]]
 
 
-def counts(arch: Architecture, input_dim: int = 80, vocab_size: int = 200, frames: int = 200) -> Counts:
+def counts(arch: Architecture | Cell, input_dim: int = 80, vocab_size: int = 200, frames: int = 200) -> Counts:
     """Count `arch` for `input_dim` mel bands, `vocab_size` outputs and `frames` of 10 ms (200 are 2 s)."""
     if min(input_dim, vocab_size, frames) < 1:
         raise BadInput("input_dim, vocab_size and frames must be 1 or more")
@@ -55,28 +57,29 @@ def counts(arch: Architecture, input_dim: int = 80, vocab_size: int = 200, frame
     return Counts(sum(p for p, _ in by_part.values()), sum(m for _, m in by_part.values()), by_part)
 
 
-def int8_bytes(arch: Architecture, input_dim: int = 80, vocab_size: int = 200) -> int:
+def int8_bytes(arch: Architecture | Cell, input_dim: int = 80, vocab_size: int = 200) -> int:
     """Bytes of the weights once the matrices are int8, as `hardware.quantize_dynamic` stores them.
 
     A matrix takes 1 byte a weight and 5 an output column (float32 scale, int8 zero point); all else 4 a parameter.
     """
     if min(input_dim, vocab_size) < 1:
         raise BadInput("input_dim and vocab_size must be 1 or more")
-    found = list(layers(arch, input_dim, vocab_size, arch.stem))
+    found = list(layers(arch, input_dim, vocab_size, 1))
     return sum(4 * (x.parameters - x.matrix_weights) + x.matrix_weights + 5 * x.columns for x in found)
 
 
+@singledispatch
 def layers(arch: Architecture, input_dim: int, vocab_size: int, frames: int) -> Iterator[Layer]:
-    """All layers of `arch`, in order."""
+    """All layers of `arch`, in order. A `Cell` has its own, see `cell_layers`."""
     parts = segments(arch)
     step, width = arch.stem, parts[0].width
     time = -(-frames // step)  # rounded up
     stacked = step * input_dim
     weights = stacked * width
-    yield Layer("stem", step, _linear(stacked, width) + 2 * width, time * weights, 0, weights, width)
+    yield Layer("stem", step, linear(stacked, width) + 2 * width, time * weights, 0, weights, width)
     for number, segment in enumerate(parts):
         if number:
-            parameters = _linear(width, segment.width) + 2 * segment.width
+            parameters = linear(width, segment.width) + 2 * segment.width
             weights = macs = width * segment.width
             if segment.reduction != "none":
                 step, time = 2 * step, -(-time // 2)
@@ -88,24 +91,32 @@ def layers(arch: Architecture, input_dim: int, vocab_size: int, frames: int) -> 
             yield from _block(block, width, time, step, arch.macaron)
     step = arch.output_reduction
     time, weights = -(-frames // step), width * vocab_size
-    yield Layer("head", step, 2 * width + _linear(width, vocab_size), time * weights, 0, weights, vocab_size)
+    yield Layer("head", step, 2 * width + linear(width, vocab_size), time * weights, 0, weights, vocab_size)
+
+
+@layers.register
+def _(arch: Cell, input_dim: int, vocab_size: int, frames: int) -> Iterator[Layer]:
+    from . import cell_layers  # made of this file's layers
+
+    return cell_layers.layers(arch, input_dim, vocab_size, frames)
 
 
 def _block(block: Block, w: int, time: int, step: int, macaron: bool) -> Iterator[Layer]:
     hidden = int(round(block.expansion * w))
     halves = 2 if macaron else 1
-    forward = halves * (2 * w + _linear(w, hidden) + _linear(hidden, w)) + (2 * w if macaron else 0)
+    forward = halves * (2 * w + linear(w, hidden) + linear(hidden, w)) + (2 * w if macaron else 0)
     weights, columns = halves * 2 * w * hidden, halves * (hidden + w)
     yield Layer("feed-forward", step, forward, time * weights, halves * time * hidden, weights, columns)
     if block.heads:
-        parameters, weights = 2 * w + _linear(w, 3 * w) + _linear(w, w), 4 * w * w
+        parameters, weights = 2 * w + linear(w, 3 * w) + linear(w, w), 4 * w * w
         yield Layer("attention", step, parameters, time * weights, 0, weights, 4 * w)
         yield Layer("products", step, 0, 2 * time * time * w, block.heads * time * time)
     if block.kernel:
-        parameters, weights = 2 * w + _linear(w, 2 * w) + _linear(w, w), 3 * w * w
+        parameters, weights = 2 * w + linear(w, 2 * w) + linear(w, w), 3 * w * w
         yield Layer("convolution", step, parameters, time * weights, time * w, weights, 3 * w)
         yield Layer("depthwise", step, block.kernel * w + w + 2 * w, time * block.kernel * w, time * w)
 
 
-def _linear(inputs: int, outputs: int) -> int:
+def linear(inputs: int, outputs: int) -> int:
+    """Parameters of a linear layer with biases."""
     return inputs * outputs + outputs
