@@ -109,3 +109,27 @@ class RegularizedEvolution(Strategy):
     def _winner(self) -> Trial:
         """Tournament: parents stand best first, so that the lowest place drawn wins."""
         return self.parents[min(self.rng.randrange(len(self.parents)) for _ in range(self.tournament))]
+
+
+class AgeingEvolution(RegularizedEvolution):
+    """Ageing evolution as published (Real et al. 2019): population 100, tournaments of 25, mutation only."""
+
+    def __init__(
+        self, space: Any = None, seed: int = 0, constraint: Callable[[Any], bool] | None = None
+    ) -> None:
+        sizes = {"population": 100, "children": 1, "tournament": 25, "lifetime": 100}
+        super().__init__(space, seed, constraint, crossover=0.0, **sizes)
+
+
+class NSGA2(RegularizedEvolution):
+    """NSGA-II (Deb et al. 2002): nobody dies of age, binary tournaments by front and crowding, crossover 0.9."""
+
+    def __init__(
+        self,
+        space: Any = None,
+        seed: int = 0,
+        constraint: Callable[[Any], bool] | None = None,
+        population: int = 50,
+    ) -> None:
+        sizes = {"population": population, "children": population, "tournament": 2, "lifetime": None}
+        super().__init__(space, seed, constraint, crossover=0.9, **sizes)

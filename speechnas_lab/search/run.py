@@ -12,14 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
-from .evolution import RegularizedEvolution
+from .evolution import NSGA2, AgeingEvolution, RegularizedEvolution
+from .grid import GridSearch
 from .journal import Journal
+from .local import LocalSearch
 from .pareto import pareto_front
 from .random_search import RandomSearch
 from .strategy import NothingLeft, Strategy
 from .trial import Trial
 
-NAMED: dict[str, type[Strategy]] = {"random": RandomSearch, "evolution": RegularizedEvolution}
+NAMED: dict[str, type[Strategy]] = {
+    "random": RandomSearch,
+    "grid": GridSearch,
+    "local": LocalSearch,
+    "evolution": RegularizedEvolution,
+    "regularized-evolution": AgeingEvolution,
+    "nsga2": NSGA2,
+}
 Evaluate = Callable[[Trial], Any]
 EvaluateMany = Callable[[list[Trial]], Iterable[Any]]
 
@@ -71,7 +80,7 @@ def describe_space(space: Any) -> str:
 
 
 def make_strategy(space: Any, strategy: Any, constraint: Any, seed: int | None) -> Strategy:
-    """Return a strategy for this search: an unused one, a class, or a name ("random", "evolution")."""
+    """Return a strategy for this search: an unused one, a class, or one of the names of `NAMED`."""
     if isinstance(strategy, str):
         if strategy not in NAMED:
             raise BadInput(f"no strategy is called {strategy!r}; choose one of {', '.join(NAMED)}")
@@ -107,7 +116,7 @@ def search(
     through. It may set `trial.seconds`; else a trial took as long as its result was waited for, and its share
     of a common wait before the first.
 
-    `budget` counts full evaluations: each trial takes `trial.budget` of it, failed ones too.
+    `budget` counts full evaluations: each trial takes `trial.cost` of it, failed ones too.
     `constraint(arch)` is asked before a trial is made. `settings` is whatever else decides the results
     (corpus, limits); with a `journal` file, a killed search goes on where it was: the strategy is replayed
     with the recorded values, and nothing is evaluated twice. A larger budget continues a finished one.
@@ -146,10 +155,10 @@ def search(
                         raise
                     result.note = str(error)
                     break
-                if spent + trial.budget > budget + 1e-9:  # it does not fit any more
+                if spent + trial.cost > budget + 1e-9:  # it does not fit any more
                     spent = budget
                     break
-                spent += trial.budget
+                spent += trial.cost
                 batch.append(trial)
             result.trials += batch
             for trial in _run(batch, strategy, many, book):
