@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.models import build
-from speechnas_lab.oneshot import DartsStep, MixedConformer, MixedOp, Zero, alpha_gradient
+from speechnas_lab.oneshot import (
+    DartsStep,
+    MixedConformer,
+    MixedOp,
+    MomentumStep,
+    PlainStep,
+    Zero,
+    alpha_gradient,
+)
 from speechnas_lab.space import SKIP, Architecture, Block, Stage
 from speechnas_lab.training import Recipe, train
 
@@ -140,6 +148,69 @@ def _direct_at_moved_weights(
     inner = torch.autograd.grad(train_loss(weights, alphas), weights)
     moved = [(w - xi * g).detach() for w, g in zip(weights, inner, strict=True)]
     return list(torch.autograd.grad(valid_loss(moved, alphas), alphas))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("momentum", "decay"), [(0.0, 0.0), (0.9, 0.0), (0.0, 0.3), (0.9, 0.3)])
+def test_the_optimisers_momentum_and_decay_are_unrolled(seed: int, momentum: float, decay: float) -> None:
+    """Against the gradient through w' = w - xi (momentum v + dL_train/dw + decay w), written out for autograd."""
+    weights, alphas, train_loss, valid_loss = problem(seed)
+    g, xi = torch.Generator().manual_seed(100 + seed), 0.2
+    buffers = [torch.randn(w.shape, generator=g, dtype=w.dtype) for w in weights]
+
+    def by_hand(momentum: float, decay: float, sign: float = 1.0) -> Tensor:
+        descent = torch.autograd.grad(train_loss(weights, alphas), weights, create_graph=True)
+        moved = [w - xi * (momentum * b + d + sign * decay * w)
+                 for w, d, b in zip(weights, descent, buffers, strict=True)]  # fmt: skip
+        return torch.cat(torch.autograd.grad(valid_loss(moved, alphas), alphas))
+
+    right = by_hand(momentum, decay)
+    closures = (lambda: train_loss(weights, alphas)), (lambda: valid_loss(weights, alphas))
+    inner = MomentumStep(xi, momentum, decay, tuple(buffers))
+    got = torch.cat(alpha_gradient(weights, alphas, *closures, inner=inner))
+    assert (got - right).norm() <= 1e-3 * right.norm()
+    slips = [by_hand(0.0, decay), by_hand(-momentum, decay)] if momentum else []
+    slips += [by_hand(momentum, 0.0), by_hand(momentum, decay, -1.0)] if decay else []
+    assert all((slip - right).norm() > 1e-2 * right.norm() for slip in slips)
+
+
+def test_the_imagined_step_is_the_one_that_sgd_takes() -> None:
+    weights, alphas, train_loss, _ = problem(1)
+    optimizer = torch.optim.SGD(weights, lr=0.03, momentum=0.8, weight_decay=0.1)
+    for _ in range(4):
+        gradient = torch.autograd.grad(train_loss(weights, alphas), weights)
+        inner = MomentumStep.of(optimizer, weights)
+        imagined = [w.detach() - inner.xi * d
+                    for w, d in zip(weights, inner.direction(weights, gradient), strict=True)]  # fmt: skip
+        for w, own in zip(weights, gradient, strict=True):
+            w.grad = own
+        optimizer.step()
+        for w, there in zip(weights, imagined, strict=True):
+            torch.testing.assert_close(w.detach(), there.detach(), rtol=1e-12, atol=1e-14)
+    assert inner.xi == 0.03 and all(b.abs().max() > 0.1 for b in inner.buffers)
+    other = torch.optim.SGD(weights, lr=0.03, momentum=0.8, nesterov=True)
+    with pytest.raises(BadInput, match="nesterov"):
+        MomentumStep.of(other, weights)
+    with pytest.raises(BadInput, match="are not the optimiser's"):
+        MomentumStep.of(optimizer, [*weights, torch.zeros(2)])
+    with pytest.raises(BadInput, match="buffers"):
+        MomentumStep(0.1, 0.9, 0.0, inner.buffers[:1]).direction(weights, weights)
+
+
+def test_darts_unrolls_the_step_that_it_is_handed() -> None:
+    ends = {}
+    for name, inner in {
+        "as ever": None,
+        "plain": lambda rate, weights: PlainStep(rate),
+        "no momentum": lambda rate, weights: MomentumStep(rate),
+        "decay": lambda rate, weights: MomentumStep(rate, 0.0, 3.0),
+    }.items():
+        net = network()
+        step = DartsStep(net, examples(seed=9), order=2, alpha_rate=0.05, warmup=0.0, inner=inner)
+        train(net, examples(), Recipe(steps=3, batch=4, rate=0.05), frame_labels=5, backward=step)
+        ends[name] = step.history[-1]
+    assert torch.equal(ends["as ever"], ends["plain"]) and torch.allclose(ends["plain"], ends["no momentum"])
+    assert not torch.allclose(ends["plain"], ends["decay"], rtol=1e-3)
 
 
 def network(seed: int = 0) -> MixedConformer:

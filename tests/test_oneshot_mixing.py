@@ -59,7 +59,7 @@ def test_hard_draws_are_one_candidate_and_softmax_on_average(temperature: float)
 
 
 def test_soft_draws_have_the_published_density() -> None:
-    """Two candidates: y_1 = sigmoid((a_1 - a_2 + L) / T) with L logistic, so y_1 < y when L < T logit(y) - (a_1 - a_2)."""
+    """Two candidates: y_1 = sigmoid((a_1 - a_2 + L) / T), L logistic: y_1 < y when L < T logit(y) - (a_1 - a_2)."""
     mixing, generator, a, count = GumbelSoftmax(0.5, hard=False), seeded(2), torch.tensor([0.4, -0.3]), 10_000
     first = torch.stack([mixing.weights(a, True, generator)[0] for _ in range(count)])
     for y in (0.05, 0.3, 0.5, 0.8, 0.95):
