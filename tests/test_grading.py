@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
 from exercise_files import ROOT, defined, solution_code
 
-from speechnas_lab.grading import EXERCISES, buttons, check, hint, must_pass, progress, reset, state
+from speechnas_lab.grading import EXERCISES, buttons, check, hint, mark, must_pass, progress, reset, state
 from speechnas_lab.grading.course import exercise
+from speechnas_lab.grading.exercise import Check
 from speechnas_lab.grading.notebook import Shown
 from speechnas_lab.study.saving import save
 
@@ -55,6 +58,30 @@ def test_a_wrong_answer_hears_the_first_failure_and_how_to_repeat_it():
     assert 'check("01-wer", seed=7)' in shown.text and 'hint("01-wer")' in shown.text
     assert "public checks" in shown.text and shown.text.count("What failed") == 1
     assert str(called('check("01-wer", seed=7)', WRONG)) == str(shown)
+
+
+def test_what_cannot_be_judged_yet_waits_without_a_cross():
+    smallest = "def front(points):\n    return sorted(range(len(points)), key=points.__getitem__)[:1]"
+    shown = called('check("10-pareto", seed=7)', smallest)
+    signs = [line.split()[0] for line in shown.text.splitlines()[1:6]]
+    assert signs == ["✗", "…", "…", "…", "…"] and "What waits cannot be judged" in shown.html
+    slow = "[i for i, p in enumerate(points) if not any(lower(q, p) for q in points)]"
+    lower = "def lower(a, b):\n    return a[0] <= b[0] and a[1] <= b[1] and (a[0] < b[0] or a[1] < b[1])"
+    shown = called('check("10-pareto", seed=7)', f"{lower}\ndef front(points):\n    return {slow}")
+    assert "✗ not yet  compares about n log n" in shown.text and "…" not in shown.text  # nothing before it failed
+    assert "…" not in called('check("10-pareto", seed=7)', solution_code("10-pareto")).text
+
+
+def test_a_check_that_waits_has_failed_and_earns_nothing():
+    runs = {"passes": lambda work, rng: None, "fails": lambda work, rng: work.f()}
+    namespace = {"f": lambda: 1 / 0}
+    for first, second in product(runs, runs):
+        base = Check("base", 1, runs[first])
+        top = Check("top", 1, runs[second], (base,))
+        found = replace(exercise("10-pareto"), defines=("f",), checks=(base, top))
+        marked = mark(found, namespace, 0)
+        assert [r.passed for r in marked.results] == [first == "passes", second == "passes"]
+        assert [r.waits for r in marked.results] == [False, first == second == "fails"]
 
 
 def test_every_try_has_fresh_inputs():

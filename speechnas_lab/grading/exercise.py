@@ -27,17 +27,21 @@ class Wrong(Exception):
 class Check:
     """One thing that an answer must do. `run(work, rng)` raises Wrong where it does not.
 
-    work: what the learner defined, as attributes. rng: for fresh inputs; nobody knows its seed beforehand.
+    work: what the learner defined, as attributes. rng: for fresh inputs; nobody knows its seed beforehand. needs: the
+    earlier checks that it builds on. Where one of them fails, a failure of this one shows no new mistake: it waits.
     """
 
     name: str
     points: int
     run: Callable[[Any, Random], None]
+    needs: tuple[Check, ...] = ()
 
 
-def check(name: str, points: int = 1) -> Callable[[Callable[[Any, Random], None]], Check]:
+def check(
+    name: str, points: int = 1, needs: tuple[Check, ...] = ()
+) -> Callable[[Callable[[Any, Random], None]], Check]:
     """Make a function a `Check`; `name` completes the sentence "Your answer ..." as a list of ticks would."""
-    return lambda run: Check(name, points, run)
+    return lambda run: Check(name, points, run, needs)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ class Result:
     case: str = ""
     slip: str = ""
     fault: str = ""  # "learner" where the answer raised an error, "grader" where the check did, "limit" without memory
+    waits: bool = False  # not passed, but neither is a check that it needs: nothing can be said yet
 
 
 @dataclass
@@ -67,6 +68,7 @@ def mark(exercise: Exercise, namespace: dict[str, Any], seed: int) -> Mark:
     found = Mark(exercise.id, seed)
     refused = next(filter(None, (_no_function(name, namespace) for name in exercise.defines)), "")
     work = SimpleNamespace(**{name: _Answer(namespace.get(name)) for name in exercise.defines})
+    failed: list[Check] = []
     for item in exercise.checks:
         result = Result(item.name, item.points)
         found.results.append(result)
@@ -74,6 +76,9 @@ def mark(exercise: Exercise, namespace: dict[str, Any], seed: int) -> Mark:
             result.fault, result.what = "learner", refused
         else:
             _run(item, result, work, namespace, seed)
+        if not result.passed:
+            result.waits = any(need in failed for need in item.needs)
+            failed.append(item)
     return found
 
 

@@ -22,6 +22,7 @@ from .course import EXERCISES, exercise
 from .exercise import Exercise
 from .marking import Mark, mark
 
+PASSED, FAILED, WAITS = "✓ passed ", "✗ not yet", "… waits  "
 WORDS = {1: "a question", 2: "a plan", 3: "a few lines"}
 BOX = "border-left: 4px solid #d55e00; padding: 0.2em 0 0.2em 0.8em; margin: 0.5em 0"
 
@@ -70,11 +71,15 @@ def must_pass(id: str) -> None:
 
 
 def report(found: Exercise, done: Mark, told: str = "") -> Shown:
-    """What a learner sees of a mark: a line for each check, the first failure explained, how to repeat it."""
+    """What a learner sees of a mark: a line for each check, the first failure explained, how to repeat it.
+
+    A check that waits has no cross: what it asks for may be right already.
+    """
     head = f"{found.id}: {done.points} of {done.max} points, public checks"
-    rows = [
-        ("✓ passed " if r.passed else "✗ not yet", f"{r.name} ({_count(r.points, 'point')})") for r in done.results
-    ]
+    rows = []
+    for r in done.results:
+        sign = PASSED if r.passed else WAITS if r.waits else FAILED
+        rows.append((sign, f"{r.name} ({_count(r.points, 'point')})"))
     failure, facts, last = done.first_failure, [], []
     if failure is None:
         last.append("All public checks pass. A course may grade with further ones.")
@@ -82,6 +87,8 @@ def report(found: Exercise, done: Mark, told: str = "") -> Shown:
         said = (("What failed", failure.what), ("Example", failure.case), ("Likely slip", failure.slip))
         facts = [(name, value) for name, value in said if value]
         last.append(f'The same inputs again: check("{found.id}", seed={done.seed}). A hint: hint("{found.id}").')
+    if any(r.waits for r in done.results):
+        last.insert(0, "What waits cannot be judged before what it builds on is right: look for no mistake there.")
     last += [told] if told else []
     html = f"<p><b>{escape(head)}</b></p><ul style='list-style: none; padding-left: 0.5em; margin: 0'>"
     html += "".join(f"<li>{escape(sign)} &nbsp;{escape(name)}</li>" for sign, name in rows) + "</ul>"

@@ -146,6 +146,35 @@ def slice_linear(weight, outputs, inputs):
 def slice_depthwise(weight, channels, kernel):
     weight = weight[:channels]
 
+# %% wrong: the end of a slice taken to be included
+# says: one tap is missing
+def slice_linear(weight, outputs, inputs):
+    return weight[:outputs, :inputs]
+
+def slice_depthwise(weight, channels, kernel):
+    mid = weight.shape[-1] // 2
+    return weight[:channels, :, :, mid - kernel // 2 : mid + kernel // 2]
+
+# %% wrong: the same, but all taps where all are wanted
+# says: one tap is missing
+def slice_linear(weight, outputs, inputs):
+    return weight[:outputs, :inputs]
+
+def slice_depthwise(weight, channels, kernel):
+    mid = weight.shape[-1] // 2
+    if kernel == weight.shape[-1]:
+        return weight[:channels]
+    return weight[:channels, :, :, mid - kernel // 2 : mid + kernel // 2]
+
+# %% wrong: data
+# says: .data
+def slice_linear(weight, outputs, inputs):
+    return weight.data[:outputs, :inputs]
+
+def slice_depthwise(weight, channels, kernel):
+    edge = (weight.shape[-1] - kernel) // 2
+    return weight.data[:channels, :, :, edge:edge + kernel]
+
 # %% right: narrow
 def slice_linear(w, o, i):
     return w.narrow(0, 0, o).narrow(1, 0, i)

@@ -240,6 +240,66 @@ def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
         (distil * F.cross_entropy(logits, y) + (1 - distil) * kl).backward()
     optimizer.step()
 
+# %% wrong: mean over the students
+# says: the mean over the students
+def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
+    optimizer.zero_grad()
+    supernet.activate(largest)
+    logits = supernet(x)
+    F.cross_entropy(logits, y).backward()
+    teacher = logits.detach().log_softmax(-1)
+    for arch in others:
+        supernet.activate(arch)
+        logits = supernet(x)
+        kl = (teacher.exp() * (teacher - logits.log_softmax(-1))).sum(-1).mean()
+        (((1 - distil) * F.cross_entropy(logits, y) + distil * kl) / len(others)).backward()
+    optimizer.step()
+
+# %% wrong: raw logits in kl_div
+# says: it takes their log_softmax
+def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
+    optimizer.zero_grad()
+    supernet.activate(largest)
+    logits = supernet(x)
+    F.cross_entropy(logits, y).backward()
+    teacher = logits.detach().softmax(-1)
+    for arch in others:
+        supernet.activate(arch)
+        logits = supernet(x)
+        kl = F.kl_div(logits, teacher, reduction="batchmean")
+        ((1 - distil) * F.cross_entropy(logits, y) + distil * kl).backward()
+    optimizer.step()
+
+# %% wrong: softmax along the examples
+# says: runs along the examples
+def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
+    optimizer.zero_grad()
+    supernet.activate(largest)
+    logits = supernet(x)
+    F.cross_entropy(logits, y).backward()
+    teacher = logits.detach().softmax(0)
+    for arch in others:
+        supernet.activate(arch)
+        logits = supernet(x)
+        kl = F.kl_div(logits.log_softmax(0), teacher, reduction="batchmean")
+        ((1 - distil) * F.cross_entropy(logits, y) + distil * kl).backward()
+    optimizer.step()
+
+# %% wrong: the teacher alone, with full weight
+# says: from the teacher alone
+def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
+    optimizer.zero_grad()
+    supernet.activate(largest)
+    logits = supernet(x)
+    F.cross_entropy(logits, y).backward()
+    teacher = logits.detach().log_softmax(-1)
+    for arch in others:
+        supernet.activate(arch)
+        logits = supernet(x)
+        kl = (teacher.exp() * (teacher - logits.log_softmax(-1))).sum(-1).mean()
+        kl.backward()
+    optimizer.step()
+
 # %% right: one sum, one backward
 def sandwich_step(supernet, largest, others, x, y, optimizer, distil):
     outputs = []

@@ -245,11 +245,128 @@ def generation(population, space, tournament, allowed, evaluate, seen, rng):
     seen.add(child)
     return [*population[1:], (child, evaluate(child))]
 
-# %% right: a new tournament for each try
+# %% wrong: asks once more, then takes what comes
+# says: ask both questions again after each mutation
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    drawn = [rng.choice(population) for _ in range(tournament)]
+    parent, _ = min(drawn, key=lambda member: member[1])
+    child = space.canonical(space.mutate(parent, rng))
+    if child in seen or not allowed(child):
+        child = space.canonical(space.mutate(parent, rng))
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
+# %% wrong: asks again, but no second time
+# says: ask both questions again after each mutation
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    drawn = [rng.choice(population) for _ in range(tournament)]
+    parent, _ = min(drawn, key=lambda member: member[1])
+    child = space.canonical(space.mutate(parent, rng))
+    for _ in range(2):
+        if child in seen or not allowed(child):
+            child = space.canonical(space.mutate(parent, rng))
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
+# %% wrong: two loops, first new, then allowed
+# says: ask both questions again after each mutation
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    drawn = [rng.choice(population) for _ in range(tournament)]
+    parent, _ = min(drawn, key=lambda member: member[1])
+    child = space.canonical(space.mutate(parent, rng))
+    while child in seen:
+        child = space.canonical(space.mutate(parent, rng))
+    while not allowed(child):
+        child = space.canonical(space.mutate(parent, rng))
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
+# %% wrong: two loops, first allowed, then new
+# says: ask both questions again after each mutation
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    drawn = [rng.choice(population) for _ in range(tournament)]
+    parent, _ = min(drawn, key=lambda member: member[1])
+    child = space.canonical(space.mutate(parent, rng))
+    while not allowed(child):
+        child = space.canonical(space.mutate(parent, rng))
+    while child in seen:
+        child = space.canonical(space.mutate(parent, rng))
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
+# %% wrong: a new tournament after each refusal
+# says: the tournament is held once
 def generation(population, space, tournament, allowed, evaluate, seen, rng):
     while True:
         members = rng.choices(population, k=tournament)
         parent = sorted(members, key=lambda m: m[1])[0][0]
+        child = space.canonical(space.mutate(parent, rng))
+        if child not in seen and allowed(child):
+            break
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
+# %% wrong: refused children are remembered
+# says: a refused child was not evaluated
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    drawn = [rng.choice(population) for _ in range(tournament)]
+    parent, _ = min(drawn, key=lambda member: member[1])
+    while True:
+        child = space.canonical(space.mutate(parent, rng))
+        if child in seen:
+            continue
+        seen.add(child)
+        if allowed(child):
+            return [*population[1:], (child, evaluate(child))]
+
+# %% wrong: pairs compared by their architecture
+# says: it is the error that decides
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    drawn = [rng.choice(population) for _ in range(tournament)]
+    parent, _ = min(drawn)
+    child = space.canonical(space.mutate(parent, rng))
+    while child in seen or not allowed(child):
+        child = space.canonical(space.mutate(parent, rng))
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
+# %% wrong: the oldest of the drawn wins
+# says: the oldest of the tournament wins
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    parent, _ = population[min(rng.randrange(len(population)) for _ in range(tournament))]
+    child = space.canonical(space.mutate(parent, rng))
+    while child in seen or not allowed(child):
+        child = space.canonical(space.mutate(parent, rng))
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
+# %% wrong: the newest hold the tournament
+# says: from one end of it, the newest
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    drawn = population[-tournament:]
+    parent, _ = min(drawn, key=lambda member: member[1])
+    child = space.canonical(space.mutate(parent, rng))
+    while child in seen or not allowed(child):
+        child = space.canonical(space.mutate(parent, rng))
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
+# %% wrong: the oldest hold the tournament
+# says: from one end of it, the oldest
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    drawn = population[:tournament]
+    parent, _ = min(drawn, key=lambda member: member[1])
+    child = space.canonical(space.mutate(parent, rng))
+    while child in seen or not allowed(child):
+        child = space.canonical(space.mutate(parent, rng))
+    seen.add(child)
+    return [*population[1:], (child, evaluate(child))]
+
+# %% right: one tournament, an endless loop with a way out
+def generation(population, space, tournament, allowed, evaluate, seen, rng):
+    members = rng.choices(population, k=tournament)
+    parent = sorted(members, key=lambda m: m[1])[0][0]
+    while True:
         child = space.canonical(space.mutate(parent, rng))
         if child not in seen and allowed(child):
             break

@@ -109,6 +109,27 @@ def front(points):
 def front(points):
     return [not any(a <= c and b <= d and (a, b) != (c, d) for a, b in points) for c, d in points]
 
+# %% wrong: places in the sorted list
+# says: places in the sorted list
+def front(points):
+    kept, best = [], None
+    for i, p in enumerate(sorted(points)):
+        if best is None or p[1] < best[1] or p == best:
+            best = p
+            kept.append(i)
+    return kept
+
+# %% wrong: sorts in place, then counts places
+# says: places in the sorted list
+def front(points):
+    points.sort()
+    kept, best = [], None
+    for i, p in enumerate(points):
+        if best is None or p[1] < best[1] or p == best:
+            best = p
+            kept.append(i)
+    return kept
+
 # %% right: a dictionary of places
 def front(points):
     places = {}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from math import sqrt
+from math import comb, sqrt
 from random import Random
 from typing import Any
 
 from ..exercise import Exercise, Wrong, check
 
-MEMBERS, DRAWN, TURNS = 4, 2, 2000  # population, tournament and repetitions of the statistical check
+MEMBERS, DRAWN, TURNS = 5, 2, 2000  # population, tournament and repetitions of the statistical check
+NUMBERS = (3, 1, 2, 5, 4)  # architectures of that check, best first: their order is not that of the errors
 LOW = 0.05  # the error of a child: lower than those of the population
 SIGMAS = 5.0  # how far a share may be from the expected one: a right answer fails once in 400,000 times
 
@@ -79,21 +80,50 @@ def _plain(got: Any, case: str) -> list[tuple]:
     return list(got)
 
 
-# Shares of the members, best first, as parents. rank r of P wins S draws with replacement: ((P-r)^S - (P-r-1)^S) / P^S.
-_SHARES = {
-    "": [((MEMBERS - r) ** DRAWN - (MEMBERS - r - 1) ** DRAWN) / MEMBERS**DRAWN for r in range(MEMBERS)],
-    "the same member may be drawn twice, so that even the worst has a small chance: rng.choice, not rng.sample":
-        [1 / 2, 1 / 3, 1 / 6, 0],
-    "the parent was drawn from all alike; a tournament draws several, and the best wins": [1 / MEMBERS] * MEMBERS,
-    "the best of the whole population is always the parent; a tournament draws first": [1, 0, 0, 0],
-    "the worst of the tournament wins; a lower error is better": [1 / 16, 3 / 16, 5 / 16, 7 / 16],
-    "the tournament has one member more than asked for": [37 / 64, 19 / 64, 7 / 64, 1 / 64],
-}  # fmt: skip
+def _wins(draws: int) -> list[float]:
+    """Shares of the members as winners, best first: rank r of P wins S draws in ((P-r)^S - (P-r-1)^S) / P^S."""
+    return [((MEMBERS - r) ** draws - (MEMBERS - r - 1) ** draws) / MEMBERS**draws for r in range(MEMBERS)]
+
+
+RIGHT = _wins(DRAWN)
+WITHOUT = [(MEMBERS - r - 1) / comb(MEMBERS, DRAWN) for r in range(MEMBERS)]  # drawn without replacement, DRAWN is 2
+
+
+def _contest(rng: Random) -> list[tuple]:
+    """Members whose errors are neither in the order of age nor in that of the architectures; the best is in the
+    middle, so that neither the oldest nor the newest two hold it.
+    """
+    errors = sorted(rng.sample(range(10, 90), MEMBERS))
+    members = [((number, rng.randint(1, 9)), error / 100) for number, error in zip(NUMBERS, errors, strict=True)]
+    best, *others = members
+    rng.shuffle(others)
+    return [*others[:2], best, *others[2:]]
+
+
+def _slips(population: list[tuple]) -> dict[str, list[float]]:
+    """Misconception -> the shares, best first, that it leads to."""
+    best_first = sorted(population, key=lambda member: member[1])
+    alone = lambda winner: [float(member == winner) for member in best_first]  # noqa: E731
+    in_order = lambda order: [RIGHT[order.index(member)] for member in best_first]  # noqa: E731
+    one_end = "each member of the tournament is drawn from the whole population, not from one end of it"
+    return {
+        "the same member may be drawn twice, so that even the worst has a small chance: rng.choice, not rng.sample":
+            WITHOUT,
+        "the parent was drawn from all alike; a tournament draws several, and the best wins": [1 / MEMBERS] * MEMBERS,
+        "the best of the whole population is always the parent; a tournament draws first": alone(best_first[0]),
+        "the worst of the tournament wins; a lower error is better": RIGHT[::-1],
+        "the tournament has one member more than asked for": _wins(DRAWN + 1),
+        "members were compared as pairs, by their architecture first; it is the error that decides":
+            in_order(sorted(population)),
+        "the oldest of the tournament wins; it is the error that decides": in_order(population),
+        f"{one_end}, the newest": alone(min(population[-DRAWN:], key=lambda member: member[1])),
+        f"{one_end}, the oldest": alone(min(population[:DRAWN], key=lambda member: member[1])),
+    }  # fmt: skip
 
 
 @check("chooses the parent by a tournament", points=2)
 def tournament(work: Any, rng: Random) -> None:
-    population = _population(rng, MEMBERS)
+    population = _contest(rng)
     best_first = sorted(population, key=lambda member: member[1])
     won: Counter = Counter()
     for _ in range(TURNS):
@@ -105,11 +135,11 @@ def tournament(work: Any, rng: Random) -> None:
     shares = [won[arch] / TURNS for arch, _ in best_first]
     if sum(won[arch] for arch, _ in best_first) < TURNS:
         raise Wrong("what was mutated is no member of the population", f"{MEMBERS} members", "")
-    if not _near(shares, _SHARES[""]):
+    if not _near(shares, RIGHT):
         case = f"{MEMBERS} members, tournaments of {DRAWN}, {TURNS} generations"
-        text = ", ".join(f"{share:.0%}" for share in shares)
-        raise Wrong(f"the members, best first, were the parent in {text} of the cases", case,
-                    next((slip for slip, expected in _SHARES.items() if _near(shares, expected)), ""))  # fmt: skip
+        text, expected = (", ".join(f"{share:.0%}" for share in row) for row in (shares, RIGHT))
+        raise Wrong(f"the members, best first, were the parent in {text} of the cases; expected about {expected}", case,
+                    next((slip for slip, row in _slips(population).items() if _near(shares, row)), ""))  # fmt: skip
 
 
 def _near(shares: list[float], expected: list[float]) -> bool:
@@ -120,36 +150,47 @@ def _yes(arch: Any) -> bool:
     return True
 
 
+def _even(arch: Any) -> bool:
+    return arch[0] % 2 == 0
+
+
 def _low(arch: Any) -> float:
     return LOW
 
 
-@check("evaluates one child, new and allowed", points=2)
+ONCE = "the tournament is held once; its winner is mutated until a child counts"
+AGAIN = "a child may be refused more than once: ask both questions again after each mutation"
+LEFT = "a child that does not count is left; it is the parent that is mutated again"
+
+
+@check("evaluates one child, new and allowed", points=2, needs=(tournament,))
 def frugal(work: Any, rng: Random) -> None:
     odd = 2 * rng.randint(50, 90) + 1
     good, forbidden, empty = (odd + 1, 1), (odd, 1), (0, 0)
+    repeated = (odd + 3, 1)  # evaluated before, dead by now: in seen, but no member
     scripts = (  # what mutate gives: the last is to be taken
         ("a child that is new and allowed", [good], ()),
-        ("first a child that was evaluated before, then a new one", ["repeated", good], ()),
+        ("first a child that was evaluated before, then a new one", [repeated, good], ()),
         ("first a child that is not allowed, then one that is", [forbidden, good], ()),
         ("first another spelling of one that was evaluated before", [(0, rng.randint(1, 9)), good], (empty,)),
         ("a new child in a spelling that is not canonical", [(0, rng.randint(1, 9))], ()),
-        ("first one that was evaluated before, then such a spelling", ["repeated", (0, rng.randint(1, 9))], ()),
+        ("first one that was evaluated before, then such a spelling", [repeated, (0, rng.randint(1, 9))], ()),
+        ("first two that are not allowed, then one that is", [forbidden, forbidden, good], ()),
+        ("evaluated before, not allowed, evaluated before, then a good one",
+         [repeated, forbidden, repeated, good], ()),
+        ("twenty children that do not count, then a good one", [repeated, forbidden] * 10 + [good], ()),
     )  # fmt: skip
     for case, script, more in scripts:
-        population = _population(rng, 4)
-        repeated = population[2][0]
-        children = [repeated if child == "repeated" else child for child in script]
-        space, allowed, evaluate = Space(children), Counting(lambda arch: arch[0] % 2 == 0), Counting(_low)
-        if repeated[0] % 2:  # what was evaluated before was allowed, too
-            allowed = Counting(lambda arch, first=repeated[0]: arch[0] % 2 == 0 or arch[0] == first)
-        seen = _seen(space, population) | set(more)
-        got = work.generation(list(population), space, 2, allowed, evaluate, seen, rng)
+        population = _population(rng, 8)
+        space, evaluate = Space(script), Counting(_low)
+        seen = _seen(space, population) | {repeated, *more}
+        got = work.generation(list(population), space, 2, _even, evaluate, seen, rng)
         if any(arch not in {member for member, _ in population} for arch in space.asked):
-            slip = "a child that does not count is left; it is the parent that is mutated again"
-            raise Wrong(f"what was mutated is no member of the population: {space.asked}", case, slip)
-        right = space.canonical(children[-1])
-        _judge_evaluations(evaluate.asked, right, children, repeated, forbidden, population, case)
+            raise Wrong(f"what was mutated is no member of the population: {space.asked[:4]}", case, LEFT)
+        if len(set(space.asked)) > 1:
+            raise Wrong(f"{len(set(space.asked))} different members were mutated in one generation", case, ONCE)
+        right = space.canonical(script[-1])
+        _judge_evaluations(evaluate.asked, right, script, repeated, forbidden, population, case)
         newest = _plain(got, case)[-1:]
         if (right, LOW) not in _plain(got, case):
             raise Wrong(f"the child {right} with its error {LOW} is not in the next population", case)
@@ -158,17 +199,19 @@ def frugal(work: Any, rng: Random) -> None:
                         "the population stands oldest first: the child goes to the end")  # fmt: skip
 
 
-def _judge_evaluations(asked: list, right: tuple, children: list, repeated: tuple, forbidden: tuple,
+def _judge_evaluations(asked: list, right: tuple, script: list, repeated: tuple, forbidden: tuple,
                        population: list[tuple], case: str) -> None:  # fmt: skip
     if asked == [right]:
         return
     what = f"evaluate was asked {len(asked)} times" if len(asked) != 1 else f"evaluate was asked for {asked[0]}"
-    olds = [arch for arch, _ in population]
+    olds, refused = [arch for arch, _ in population], len(script) - 1
     if not asked:
         slip = "the child's error has to be measured, once"
+    elif refused > 1 and (forbidden in asked or repeated in asked):
+        slip = AGAIN  # those who ask only once, or one question only, have been told before
     elif forbidden in asked:
         slip = "allowed is asked before the evaluation, not after it: that is where the time is saved"
-    elif repeated in children and repeated in asked:
+    elif repeated in asked:
         slip = "what is in seen was evaluated before and is not evaluated again"
     elif right in asked and set(asked) == {right}:
         slip = "keep the error; each evaluation is a training"
@@ -181,7 +224,7 @@ def _judge_evaluations(asked: list, right: tuple, children: list, repeated: tupl
     raise Wrong(what, case, slip)
 
 
-@check("lets the oldest go, however good it is")
+@check("lets the oldest go, however good it is", needs=(tournament, frugal))
 def ageing(work: Any, rng: Random) -> None:
     for oldest in ("best", "worst", "neither"):
         population = _population(rng, 4)
@@ -219,22 +262,27 @@ def ageing(work: Any, rng: Random) -> None:
                         f"of this one {[e for _, e in population]}", case, slip)  # fmt: skip
 
 
-@check("changes nothing but the memo")
+@check("changes nothing but the memo", needs=(tournament, frugal))
 def untouched(work: Any, rng: Random) -> None:
-    population = _population(rng, 4)
-    handed, space = list(population), Space([(500, 1)])
-    seen = _seen(space, population)
-    before = set(seen)
-    _plain(work.generation(handed, space, 2, _yes, _low, seen, rng), "4 members")
-    if handed != population:
-        raise Wrong("the population that was handed in has changed", "4 members",
-                    "append, pop and the like change the caller's list; make a new one")  # fmt: skip
-    if seen - before != {(500, 1)} or before - seen:
-        raise Wrong(f"seen has {len(seen)} architectures after one generation, before it {len(before)}", "4 members",
-                    "the child, and only that, has to be remembered, or it will be evaluated again")  # fmt: skip
+    child, forbidden = (500, 1), (501, 1)
+    for case, script in (("4 members", [child]), ("4 members, the first child is not allowed", [forbidden, child])):
+        population = _population(rng, 4)
+        handed, space = list(population), Space(script)
+        seen = _seen(space, population)
+        before = set(seen)
+        _plain(work.generation(handed, space, 2, lambda arch: arch != forbidden, _low, seen, rng), case)
+        if handed != population:
+            raise Wrong("the population that was handed in has changed", case,
+                        "append, pop and the like change the caller's list; make a new one")  # fmt: skip
+        if forbidden in seen:
+            raise Wrong(f"seen has {len(seen)} architectures after one generation, before it {len(before)}", case,
+                        "a refused child was not evaluated, and does not belong in seen")  # fmt: skip
+        if seen - before != {child} or before - seen:
+            raise Wrong(f"seen has {len(seen)} architectures after one generation, before it {len(before)}", case,
+                        "the child, and only that, has to be remembered, or it will be evaluated again")  # fmt: skip
 
 
-@check("takes all chance from rng")
+@check("takes all chance from rng", needs=(tournament, frugal))
 def repeatable(work: Any, rng: Random) -> None:
     population, seed = _population(rng, 6), rng.random()
     courses = []

@@ -62,6 +62,10 @@ def _sweep_with_ties(points: list[tuple]) -> list[int]:
     return sorted(kept)
 
 
+def _in_sorted(points: list[tuple]) -> list[int]:
+    return pareto_front(sorted(points))
+
+
 SLIPS: dict[str, Callable[[list[tuple]], list[int]]] = {
     "a tie in one objective does not protect: who is equal there and worse in the other is dominated":
         _keep(lambda p, points: not any(q[0] < p[0] and q[1] < p[1] for q in points)),
@@ -75,6 +79,7 @@ SLIPS: dict[str, Callable[[list[tuple]], list[int]]] = {
     "only the best of each objective is there, not what lies between": _ends,
     "ties in the first objective: among them the lowest second has to come first": _sorted_by_first,
     "the second objective has to become lower, not merely stay as low": _sweep_with_ties,
+    "these are places in the sorted list; asked for are those in `points`": _in_sorted,
 }  # fmt: skip
 
 
@@ -130,7 +135,7 @@ def distinct(work: Any, rng: Random) -> None:
         _judge(work, points, f"points {points}" if count <= 12 else f"{count} points without ties")
 
 
-@check("is right about ties and equal points", points=2)
+@check("is right about ties and equal points", points=2, needs=(distinct,))
 def ties(work: Any, rng: Random) -> None:
     a, b, c = sorted(rng.sample(range(10), 3))
     for points in (
@@ -144,14 +149,14 @@ def ties(work: Any, rng: Random) -> None:
         _judge(work, points, _case(points))
 
 
-@check("takes no point, one point, and points that are all equal")
+@check("takes no point, one point, and points that are all equal", needs=(distinct,))
 def ends(work: Any, rng: Random) -> None:
     value = rng.randint(0, 9)
     for points in ([], [(value, 1)], [(value, 1)] * 3):
         _judge(work, points, _case(points))
 
 
-@check("leaves the list as it was")
+@check("leaves the list as it was", needs=(distinct, ties))
 def untouched(work: Any, rng: Random) -> None:
     points = [(rng.randint(0, 9), rng.randint(0, 9)) for _ in range(8)]
     handed = list(points)
@@ -200,7 +205,7 @@ class Counted:
                     "this check counts comparisons: compare the values as they come, without NumPy")  # fmt: skip
 
 
-@check("compares about n log n times, not n times n", points=2)
+@check("compares about n log n times, not n times n", points=2, needs=(distinct,))
 def growth(work: Any, rng: Random) -> None:
     asked = {}
     for count in (FEW, MANY):

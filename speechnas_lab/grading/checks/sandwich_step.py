@@ -123,6 +123,18 @@ def _taught(teacher: Tensor, student: Tensor) -> Tensor:
     return _kl(teacher.detach(), student)
 
 
+def _soft_by_example(teacher: Tensor, student: Tensor) -> Tensor:
+    """As `_taught`, but with a softmax along the examples."""
+    p, q = teacher.detach().log_softmax(0), student.log_softmax(0)
+    return (p.exp() * (p - q)).sum(-1).mean()
+
+
+def _raw_student(teacher: Tensor, student: Tensor) -> Tensor:
+    """As `_taught`, but with the student's logits in the place of its log-probabilities."""
+    p = teacher.detach().log_softmax(-1)
+    return (p.exp() * (p - student)).sum(-1).mean()
+
+
 def _sum(passes: Sequence[Weights], share: float = 1.0) -> Weights:
     return {name: share * sum(each[name] for each in passes) for name in passes[0]}
 
@@ -146,13 +158,14 @@ def exactly(work: Any, rng: Random) -> None:
         raise Wrong(f"these networks ran: {ran}", case.words, slip)
 
 
-@check("adds up the gradients of all passes", 3)
+@check("adds up the gradients of all passes", 3, needs=(exactly,))
 def adds(work: Any, rng: Random) -> None:
     for others, distil in CASES:
         case = Case(rng, others, distil).run(work)
         if len(case.optimizer.steps) > 1:
             raise Wrong(f"the optimiser took {len(case.optimizer.steps)} steps", case.words, EARLY)
         passes = case.rule(_taught)
+        students = _sum(passes[1:], 1 / len(others))
         largest_too = case.separately(
             lambda logits, teacher, largest: (1 - distil) * F.cross_entropy(logits, case.y)  # noqa: B023
             + distil * _taught(teacher, logits)  # noqa: B023
@@ -162,6 +175,7 @@ def adds(work: Any, rng: Random) -> None:
             "only the last network's gradient is left: zero_grad belongs before the first pass": passes[-1],
             "only the largest learns": passes[0],
             "the mean of the passes is taken; the rule adds them up": _sum(passes, 1 / len(passes)),
+            "the mean over the students is taken; the rule adds them up": _sum([passes[0], students]),
             "KL has its direction turned: it is KL(teacher || student)": _sum(
                 case.rule(lambda teacher, student: _kl(student, teacher.detach()))
             ),
@@ -172,6 +186,10 @@ def adds(work: Any, rng: Random) -> None:
             "KL is summed over the examples; it is their mean": _sum(
                 case.rule(lambda teacher, student: _taught(teacher, student) * len(case.x))  # noqa: B023
             ),
+            "the student's logits went into KL as they are; it takes their log_softmax": _sum(case.rule(_raw_student)),
+            "softmax(0) runs along the examples; probabilities are over the labels, the last axis": _sum(
+                case.rule(_soft_by_example)
+            ),
             "the students' own loss keeps its full weight; it has 1 - distil": _sum(case.rule(_taught, 1.0)),
             "the students hear the teacher only; their own loss is missing": _sum(case.rule(_taught, 0.0)),
             "distil and 1 - distil have changed places": _sum(
@@ -181,6 +199,13 @@ def adds(work: Any, rng: Random) -> None:
                     else distil * F.cross_entropy(logits, case.y) + (1 - distil) * _taught(teacher, logits)  # noqa: B023
                 )
             ),
+            "the students learn from the teacher alone, with full weight; distil shares out the two": _sum(
+                case.separately(
+                    lambda logits, teacher, largest: F.cross_entropy(logits, case.y)  # noqa: B023
+                    if largest
+                    else _taught(teacher, logits)
+                )
+            ),
             "nobody is taught: the students learn from the labels alone": _sum(
                 case.separately(lambda logits, teacher, largest: F.cross_entropy(logits, case.y))  # noqa: B023
             ),
@@ -188,7 +213,7 @@ def adds(work: Any, rng: Random) -> None:
         _compare(case.learnt(), _sum(passes), case, slips)
 
 
-@check("keeps the teacher free from its students")
+@check("keeps the teacher free from its students", needs=(adds,))
 def free(work: Any, rng: Random) -> None:
     case = Case(rng, [2, 4], 1.0).run(work)
     right = case.rule(_taught)[0]
@@ -205,7 +230,7 @@ def free(work: Any, rng: Random) -> None:
             )
 
 
-@check("takes one step of the optimiser, from fresh gradients")
+@check("takes one step of the optimiser, from fresh gradients", needs=(adds,))
 def one_step(work: Any, rng: Random) -> None:
     case = Case(rng, [2, 4], 0.5)
     for p in case.network.parameters():
@@ -224,7 +249,7 @@ def one_step(work: Any, rng: Random) -> None:
 def _compare(got: Weights, right: Weights, case: Case, slips: dict[str, Weights]) -> None:
     """All gradients at once, so that a slip is named only where it explains every one of them."""
     flat = lambda weights: torch.cat([weights["up"], weights["down"].T], 1)  # noqa: E731
-    what = "the gradient, of a row for each hidden unit (to its inputs, to its outputs),"
+    what = f"the gradient (one row per hidden unit: {FEATURES} weights in, {LABELS} weights out)"
     same(flat(got), flat(right), case.words, what, {slip: flat(value) for slip, value in slips.items()}, 1e-7)
 
 

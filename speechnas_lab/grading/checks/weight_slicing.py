@@ -14,6 +14,8 @@ from ..slopes import slopes_of
 
 LINEAR = ((2, 2, 1, 2), (2, 3, 1, 1), (4, 3, 3, 2), (5, 5, 2, 4), (6, 8, 6, 8))  # outputs, inputs, those in use
 FILTERS = ((2, 3, 1), (3, 5, 2), (4, 7, 4))  # channels, taps, channels in use
+SHORT = "the end of a slice is not included: one tap is missing"
+CUT = "the value left the graph on the way (detach, .data, no_grad, numpy, a new tensor of the same numbers)"
 KERNELS = ((1, 11, 5), (1, 3, 1), (2, 5, 3), (3, 7, 3), (2, 5, 5))  # channels, taps, taps in use; first: slips differ
 
 
@@ -54,6 +56,7 @@ def filters(work: Any, rng: Random) -> None:
             "all filters are there; only the leading ones are wanted": weight,
             "these are the last filters, not the leading ones": weight[channels - used :],
             "where nothing is cut off, a cut of [0:-0] leaves nothing": weight[:used, :, :, 0:-0],
+            SHORT: weight[:used, :, :, : taps - 1],
             "the two axes of size 1 are gone, which a convolution needs": weight[:used, 0, 0],
         }
         case = f"weight of shape ({channels}, 1, 1, {taps}), channels {used}, kernel {taps}"
@@ -65,11 +68,12 @@ def filters(work: Any, rng: Random) -> None:
 def middle(work: Any, rng: Random) -> None:
     for channels, taps, kernel in KERNELS:
         weight = _weight(rng, channels, 1, 1, taps)
-        edge = (taps - kernel) // 2
+        edge, mid, half = (taps - kernel) // 2, taps // 2, kernel // 2
         slips = {
             "these are the leading taps; their middle is not the middle of the whole": weight[..., :kernel],
             "these are the last taps; their middle is not the middle of the whole": weight[..., taps - kernel :],
-            "the slice begins at the middle instead of lying around it": weight[..., taps // 2 : taps // 2 + kernel],
+            "the slice begins at the middle instead of lying around it": weight[..., mid : mid + kernel],
+            SHORT: weight[..., mid - half : mid + half],
             "it lies one tap too late": weight[..., edge + 1 : edge + 1 + kernel],
             "it lies one tap too early": weight[..., max(0, edge - 1) : max(0, edge - 1) + kernel],
             "where nothing is cut off, a cut of [0:-0] leaves nothing": weight[..., edge:-edge],
@@ -92,7 +96,7 @@ def _both(work: Any, rng: Random, learns: bool = False) -> list[tuple[str, Tenso
     ]  # fmt: skip
 
 
-@check("copies not a single byte")
+@check("copies not a single byte", needs=(linear, filters, middle))
 def views(work: Any, rng: Random) -> None:
     for name, weight, got, shape, case in _both(work, rng):
         if not isinstance(got, Tensor):
@@ -107,10 +111,10 @@ def views(work: Any, rng: Random) -> None:
             raise Wrong(f"{name}(...) is a copy of {copied} bytes; a view copies 0", case, slip)
 
 
-@check("lets the shared weight learn")
+@check("lets the shared weight learn", needs=(linear, filters, middle))
 def learns(work: Any, rng: Random) -> None:
     for name, weight, got, shape, case in _both(work, rng, learns=True):
-        (gradient,) = slopes_of(got, [weight], case, f"{name}(...)", "the weight")
+        (gradient,) = slopes_of(got, [weight], case, f"{name}(...)", "the weight", CUT)
         (expected,) = torch.autograd.grad(share(weight, shape).sum(), weight)
         same(gradient, expected, case, f"the gradient of sum({name}(...)) by the weight", tolerance=1e-7)
 
