@@ -21,6 +21,8 @@ __getattr__, __dir__, __all__ = exports(
         "RegularizedEvolution": ".evolution",
         "AgeingEvolution": ".evolution",
         "NSGA2": ".evolution",
+        "Hyperband": ".hyperband",
+        "ASHA": ".asha",
         "Journal": ".journal",
         "read_journal": ".journal",
         "pareto_front": ".pareto",

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
+from .asha import ASHA
 from .evolution import NSGA2, AgeingEvolution, RegularizedEvolution
 from .grid import GridSearch
+from .hyperband import Hyperband
 from .journal import Journal
 from .local import LocalSearch
 from .pareto import pareto_front
@@ -28,6 +30,8 @@ NAMED: dict[str, type[Strategy]] = {
     "evolution": RegularizedEvolution,
     "regularized-evolution": AgeingEvolution,
     "nsga2": NSGA2,
+    "hyperband": Hyperband,
+    "asha": ASHA,
 }
 Evaluate = Callable[[Trial], Any]
 EvaluateMany = Callable[[list[Trial]], Iterable[Any]]
@@ -106,6 +110,7 @@ def search(
     evaluate_many: EvaluateMany | None = None,
     settings: dict[str, Any] | None = None,
     on_trial: Callable[[Trial], None] | None = None,
+    failures_in_a_row: int = 20,
 ) -> SearchResult:
     """Search `space` and return the trials, the best and the Pareto front. Every objective is minimised.
 
@@ -121,6 +126,9 @@ def search(
     (corpus, limits); with a `journal` file, a killed search goes on where it was: the strategy is replayed
     with the recorded values, and nothing is evaluated twice. A larger budget continues a finished one.
     `on_trial` is called after each trial, for progress.
+
+    After `failures_in_a_row` failures the search ends with a note: so many by chance are rare, and the rest of
+    the budget is better spent on a mended evaluation. Failures that a journal remembers do not count again.
 
     Raises BadInput when no architecture meets the constraint, when all trials failed, or when the journal is
     of a search with other settings. A space that is exhausted ends the search early, with a note in the
@@ -142,7 +150,8 @@ def search(
     result = SearchResult()
     header = {"seed": strategy.seed, "space": describe_space(space)} | strategy.settings() | (settings or {})
     with Journal(journal, header) if journal is not None else nullcontext() as book:
-        spent = 0.0
+        replayed = set(book.records) if book is not None else set()
+        spent, bad = 0.0, 0
         while not result.note and spent < budget:
             batch: list[Trial] = []
             for _ in range(strategy.batch()):
@@ -151,7 +160,9 @@ def search(
                 try:
                     trial = strategy.ask()
                 except NothingLeft as error:
-                    if not result.trials and not batch:
+                    if batch:  # what these bring may open a way on: better neighbours, promotions
+                        break
+                    if not result.trials:
                         raise
                     result.note = str(error)
                     break
@@ -164,6 +175,11 @@ def search(
             for trial in _run(batch, strategy, many, book):
                 if on_trial is not None:
                     on_trial(trial)
+                bad = 0 if trial.state == "done" or trial.number in replayed else bad + 1
+                if bad >= failures_in_a_row:
+                    result.note = f"the last {bad} trials failed ({trial.reason}); mend the evaluation and run again"
+                    break
+    result.trials = [trial for trial in result.trials if trial.state != "asked"]
     if not result.finished:
         result.best  # noqa: B018  (raises, and says why)
     return result
