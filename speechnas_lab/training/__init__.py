@@ -19,6 +19,10 @@ __getattr__, __dir__, __all__ = exports(
         "recognition_loss": ".losses",
         "hessian_vector_product": ".curvature",
         "top_eigenvalue": ".curvature",
+        "hutchinson_trace": ".curvature",
         "twice_differentiable": ".curvature",
+        "Indicator": ".indicators",
+        "INDICATORS": ".indicators",
+        "score": ".indicators",
     },
 )

@@ -84,6 +84,23 @@ def top_eigenvalue(
     return found
 
 
+def hutchinson_trace(
+    hvp: Product, like: Sequence[Tensor], probes: int | None = 2, rng: random.Random | None = None
+) -> float:
+    """The trace of a symmetric matrix known by its products: the mean of v . H v over random signs v.
+
+    hvp, like, rng: see `top_eigenvalue`. probes: how many v (Hutchinson, 1990; the variance is 2 / probes times the sum
+    of the squares beside the diagonal); None goes through all unit vectors, which is exact and for small H.
+    """
+    size, kind = sum(t.numel() for t in like), _flat(like)
+    if probes is None:
+        vectors = iter(torch.eye(size).to(kind))
+    else:
+        generator = torch.Generator().manual_seed((rng or random.Random(0)).getrandbits(63))
+        vectors = (torch.randint(2, (size,), generator=generator).to(kind) * 2 - 1 for _ in range(probes))
+    return sum(float(v @ _flat(hvp(_shaped(v, like)))) for v in vectors) / (probes or 1)
+
+
 def _flat(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat([t.detach().reshape(-1) for t in tensors])
 
@@ -126,4 +143,4 @@ def _plain_ctc(scores, tokens, lengths, token_lengths, blank=0, reduction="mean"
     ends = torch.stack(sums)[lengths - 1, rows]  # (B, 2U+1): the sums at each utterance's last frame
     last, before = ends[rows, 2 * token_lengths], ends[rows, (2 * token_lengths - 1).clamp(min=0)]
     losses = -torch.stack([last, before.where(token_lengths > 0, NEVER)]).logsumexp(0)
-    return losses.where(losses < -0.5 * NEVER, float("inf"))
+    return losses * torch.ones_like(losses).where(losses < -0.5 * NEVER, float("inf"))  # inf, and NaN in its gradient
