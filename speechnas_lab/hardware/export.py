@@ -17,6 +17,7 @@ import onnx
 import torch
 
 from ..errors import BadInput
+from ..models.cells import CellNetwork
 from ..models.network import MobileConformer, Recogniser
 from .graphs import quick_graph, session
 
@@ -50,16 +51,17 @@ def export_onnx(
 ) -> Exported:
     """Write `network` as ONNX with free batch and time, and compare the file with torch on other shapes.
 
-    exporter: "direct" writes each layer of a Mobile Conformer as `graphs.quick_graph` does: the graph that was
-    profiled, ready in 20 ms. "torch" is `torch.onnx.export`, for any network: it takes about 6 s, and its graphs of
-    Mobile Conformers run 7 to 20% slower, since they compute shapes again at each step. Left out: "direct" where
-    possible. metadata: what the file must tell its user (labels, feature settings); stored as text or JSON.
+    exporter: "direct" writes each layer of a Mobile Conformer, or of a cell's network, as `graphs.quick_graph` does:
+    the graph that was profiled, ready in 20 ms. "torch" is `torch.onnx.export`, for any network: it takes about 6 s,
+    and its graphs of Mobile Conformers run 7 to 20% slower, since they compute shapes again at each step. Left out:
+    "direct" where possible. metadata: what the file must tell its user (labels, feature settings); stored as text or
+    JSON.
     Raises ExportFailed if the outputs differ by more than 1e-4.
     """
     kinds = {None, "direct", "torch"}
     if exporter not in kinds:
         raise BadInput(f"exporter is {exporter!r}; allowed: 'direct', 'torch' or None")
-    direct = type(network) is MobileConformer
+    direct = type(network) in (MobileConformer, CellNetwork)
     if exporter == "direct" and not direct:
         raise BadInput(f"a {type(network).__name__} cannot be written directly; use exporter='torch'")
     exporter = exporter or ("direct" if direct else "torch")
@@ -144,7 +146,7 @@ def stored_bytes(path: str | os.PathLike) -> int:
     return sum(onnx.numpy_helper.to_array(tensor).nbytes for tensor in tensors)
 
 
-def _direct(network: MobileConformer) -> onnx.ModelProto:
+def _direct(network: MobileConformer | CellNetwork) -> onnx.ModelProto:
     weights = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     labels = network.head[1].out_features
     return onnx.load_from_string(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from functools import singledispatch
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ..errors import BadInput
-from ..space import Architecture, Block, check
+from ..space import Architecture, Block, Cell, check, check_cell
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -42,7 +43,7 @@ def session(model: bytes | str | os.PathLike, threads: int = 1) -> onnxruntime.I
 
 
 def quick_graph(
-    arch: Architecture,
+    arch: Architecture | Cell,
     *,
     input_dim: int = 80,
     vocab_size: int = 200,
@@ -53,9 +54,8 @@ def quick_graph(
 
     weights: the arrays of the network's `state_dict()`, by name; random ones if left out. Batch and time are free.
     """
-    check(arch)
-    maker = _Maker(weights, seed)
-    maker.network(arch, input_dim, vocab_size)
+    maker = Maker(weights, seed)
+    write(arch, maker, input_dim, vocab_size)
     inputs = [
         helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", "time", input_dim]),
         helper.make_tensor_value_info("lengths", TensorProto.INT64, ["batch"]),
@@ -69,7 +69,20 @@ def quick_graph(
     return helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION).SerializeToString()
 
 
-class _Maker:
+@singledispatch
+def write(arch: Architecture, maker: Maker, bands: int, labels: int) -> None:
+    """Write the whole network of `arch`."""
+    maker.network(check(arch), bands, labels)
+
+
+@write.register(Cell)
+def _(arch: Cell, maker: Maker, bands: int, labels: int) -> None:
+    from .cell_graphs import write_cell  # made of this file's maker
+
+    write_cell(check_cell(arch), maker, bands, labels)
+
+
+class Maker:
     """Writes nodes one after the other. Methods take and return the names of values."""
 
     def __init__(self, weights: Mapping[str, np.ndarray] | None, seed: int) -> None:
@@ -164,10 +177,7 @@ class _Maker:
 
     def network(self, arch: Architecture, bands: int, labels: int) -> None:
         """Stem, stages, pooling, head, in the order of `models.MobileConformer`."""
-        frames = self.op("Squeeze", self.op("Shape", "features", start=1, end=2))
-        x = self.op("Mul", "features", self.mask(frames, "lengths"))
-        x = self.reshape(self.pad(x, frames, arch.stem), 0, -1, arch.stem * bands)
-        frames, lengths = self.ceil_div(frames, arch.stem), self.ceil_div("lengths", arch.stem)
+        x, frames, lengths = self.stacked(arch.stem, bands)
         width = arch.stages[0].width
         x = self.norm(self.linear(x, f"stem.{arch.stem}", arch.stem * bands, width), "stem_norm", width)
         x = self.op("Add", x, self.positions(frames, width))
@@ -188,6 +198,17 @@ class _Maker:
         pool = arch.output_reduction // (arch.stem * 2**arch.reductions)
         if pool > 1:
             x, frames, lengths = self.average(x, frames, lengths, pool, width)
+        self.head(x, lengths, width, labels)
+
+    def stacked(self, count: int, bands: int) -> tuple[str, str, str]:
+        """The input with `count` neighbouring frames side by side; its frames and lengths."""
+        frames = self.op("Squeeze", self.op("Shape", "features", start=1, end=2))
+        x = self.op("Mul", "features", self.mask(frames, "lengths"))
+        x = self.reshape(self.pad(x, frames, count), 0, -1, count * bands)
+        return x, self.ceil_div(frames, count), self.ceil_div("lengths", count)
+
+    def head(self, x: str, lengths: str, width: int, labels: int) -> None:
+        """The model's two outputs."""
         self.linear(self.norm(x, "head.0", width), "head.1", width, labels, out="logits")
         self.op("Identity", lengths, out="out_lengths")
 

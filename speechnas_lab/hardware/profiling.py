@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
-from ..space import Architecture
+from ..space import Architecture, Cell, from_json
 from .device import Device, this_machine
 from .graphs import quick_graph, session
 from .timing import Timing, measure
@@ -26,7 +26,7 @@ GROUP = 25  # networks open at once; each takes about 10 MB
 class Row:
     """One measured architecture. Times are of one inference of the encoder, batch 1."""
 
-    arch: Architecture
+    arch: Architecture | Cell
     latency_ms: float
     p95_ms: float
     spread: float
@@ -47,7 +47,7 @@ class Profile:
     warmup: int = WARMUP
 
     @property
-    def archs(self) -> list[Architecture]:
+    def archs(self) -> list[Architecture | Cell]:
         return [row.arch for row in self.rows]
 
     @property
@@ -100,7 +100,7 @@ class Profile:
 
 
 def _row(data: dict) -> Row:
-    arch = Architecture.from_json(json.dumps(data["arch"]))
+    arch = from_json(json.dumps(data["arch"]))
     times = [float(data[key]) for key in ("latency_ms", "p95_ms", "spread_relative")]
     if not all(math.isfinite(value) and value >= 0 for value in times) or times[0] <= 0:
         raise BadInput(f"the profile's row {arch.id} has times {times}; latency_ms must be above 0 and finite")
@@ -108,7 +108,7 @@ def _row(data: dict) -> Row:
 
 
 def profile(
-    archs: Sequence[Architecture],
+    archs: Sequence[Architecture | Cell],
     *,
     input_dim: int = 80,
     vocab_size: int = 200,
@@ -154,7 +154,12 @@ def profile(
 
 
 def _measure_group(
-    group: list[Architecture], sizes: tuple[int, int, int], threads: int, repeats: int, burst: int, label: str | None
+    group: list[Architecture | Cell],
+    sizes: tuple[int, int, int],
+    threads: int,
+    repeats: int,
+    burst: int,
+    label: str | None,
 ) -> dict[str, Timing]:
     input_dim, vocab_size, frames = sizes
     random = np.random.default_rng(0)

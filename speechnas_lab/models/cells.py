@@ -18,11 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..space import KERNELS, SKELETON, Cell, check_cell, form
-from ..space.cell_layers import AHEAD, GROUP
+from ..space.cell_layers import AHEAD, CEILING, GROUP
 from .layers import LayerNorm, frame_mask
 from .network import Recogniser, average_pool, stack_frames
-
-CEILING = 20.0  # where the benchmark's activation ends
 
 
 class CellNetwork(Recogniser):

@@ -5,9 +5,11 @@ Both leave out skipped blocks and invisible stage boundaries, so equal canonical
 
 from __future__ import annotations
 
+from functools import singledispatch
 from xml.sax.saxutils import escape
 
 from .architecture import Architecture, Block
+from .cells import Cell
 from .counting import counts
 from .symmetry import Segment, segments
 
@@ -17,13 +19,14 @@ _REDUCTION_NAMES = {"conv": "strided convolution", "pool": "average pooling"}
 
 # Okabe and Ito's colours, a little lighter: colour-blind readers tell them apart. Dark ink on an opaque sheet
 # reads the same on a light and on a dark page.
-_COLOURS = {"attention": "#d98cb8", "convolution": "#7cc4ee", "feed-forward": "#f0b840"}
-_SHEET, _CARD, _INK, _FAINT, _TENSOR = "#fcfbf7", "#ffffff", "#1d2530", "#56616f", "#2f8f78"
+COLOURS = {"attention": "#d98cb8", "convolution": "#7cc4ee", "feed-forward": "#f0b840"}
+_SHEET, _CARD, INK, FAINT, _TENSOR = "#fcfbf7", "#ffffff", "#1d2530", "#56616f", "#2f8f78"
 _ROW_BLOCKS = 4  # blocks side by side
 _CARD_WIDTH, _CHIP_HEIGHT, _LEFT, _GAP = 178, 24, 214, 18  # pixels
 
 
-def describe(arch: Architecture) -> str:
+@singledispatch
+def describe(arch: Architecture | Cell) -> str:
     """Plain words, several lines."""
     parts, step = segments(arch), arch.stem
     lines = [
@@ -44,6 +47,13 @@ def describe(arch: Architecture) -> str:
             genes += f" Inside the convolutions: {_NORM_NAMES[arch.norm]}."
         lines.append(genes)
     return "\n".join([*lines, _ending(arch, step)])
+
+
+@describe.register
+def _(arch: Cell) -> str:
+    from . import cell_picture  # in this file's words
+
+    return cell_picture.describe(arch)
 
 
 def _headline(arch: Architecture) -> str:
@@ -82,7 +92,8 @@ def _modules(block: Block, macaron: bool, frame_ms: int = 0) -> list[str]:
     return [*words, f"½ {forward}" if macaron else forward]
 
 
-def drawing(arch: Architecture) -> str:
+@singledispatch
+def drawing(arch: Architecture | Cell) -> str:
     """An SVG picture as text, with <title> and <desc> for screen readers.
 
     Sound goes down the rows, and through blocks from left to right. The comb at the left of a row shows its
@@ -92,8 +103,8 @@ def drawing(arch: Architecture) -> str:
     widest = max(segment.width for segment in parts)
     columns = max(2, min(_ROW_BLOCKS, max(len(segment.blocks) for segment in parts)))
     width = _LEFT + columns * (_CARD_WIDTH + _GAP) + 8
-    body = [_text(24, 36, _headline(arch).split(", ")[0], 17, weight=600)]
-    body.append(_text(24, 57, ", ".join(_headline(arch).split(", ")[1:]), 12.5, fill=_FAINT))
+    body = [text(24, 36, _headline(arch).split(", ")[0], 17, weight=600)]
+    body.append(text(24, 57, ", ".join(_headline(arch).split(", ")[1:]), 12.5, fill=FAINT))
     y, number = 76, 0
     body += _note(y, f"Stem: stack {step} frames of 10 ms")
     for place, segment in enumerate(parts):
@@ -110,24 +121,36 @@ def drawing(arch: Architecture) -> str:
             y += max([76, *(_card_height(modules) + 12 for modules in cards)])
     body += _note(y, _ending(arch, step))
     legend = "Green: the frames of 0.48 s, as high as they have channels."
-    body.append(_text(24, y + 44, legend, 11.5, fill=_FAINT))
+    body.append(text(24, y + 44, legend, 11.5, fill=FAINT))
     height = y + 62
-    label = f"speechnas-{arch.id}"
+    return sheet(f"speechnas-{arch.id}", (width, height), _headline(arch), describe(arch), body)
+
+
+@drawing.register
+def _(arch: Cell) -> str:
+    from . import cell_picture  # drawn with this file's pens
+
+    return cell_picture.drawing(arch)
+
+
+def sheet(label: str, size: tuple[float, float], title: str, words: str, body: list[str]) -> str:
+    """A whole SVG picture: an opaque sheet with `body` on it, and `title` and `words` for screen readers."""
+    width, height = size
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" '
         f'role="img" aria-labelledby="{label}-title {label}-desc" style="max-width:100%;height:auto" '
         f"font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\">\n"
-        f'<title id="{label}-title">{escape(_headline(arch))}</title>\n'
-        f'<desc id="{label}-desc">{escape(describe(arch))}</desc>\n'
-        f"{_rect(0.5, 0.5, width - 1, height - 1, 14, _SHEET, stroke='#d5d9de')}\n"
+        f'<title id="{label}-title">{escape(title)}</title>\n'
+        f'<desc id="{label}-desc">{escape(words)}</desc>\n'
+        f"{rect(0.5, 0.5, width - 1, height - 1, 14, _SHEET, stroke='#d5d9de')}\n"
         + "\n".join(body)
         + "\n</svg>\n"
     )
 
 
-def _text(
-    x: float, y: float, words: str, size: float, fill: str = _INK, weight: int = 400, anchor: str = "start"
+def text(
+    x: float, y: float, words: str, size: float, fill: str = INK, weight: int = 400, anchor: str = "start"
 ) -> str:
     return (
         f'<text x="{x}" y="{y}" font-size="{size}" fill="{fill}" font-weight="{weight}" '
@@ -135,14 +158,14 @@ def _text(
     )
 
 
-def _rect(x: float, y: float, w: float, h: float, radius: float, fill: str, stroke: str = "none") -> str:
+def rect(x: float, y: float, w: float, h: float, radius: float, fill: str, stroke: str = "none") -> str:
     return f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="{radius}" fill="{fill}" stroke="{stroke}"/>'
 
 
 def _note(y: float, words: str) -> list[str]:
     """A line between rows: what happens to all frames there."""
-    arrow = f'<path d="M30 {y + 4}v14m-4 -5l4 5l4 -5" fill="none" stroke="{_FAINT}" stroke-width="1.6"/>'
-    return [arrow, _text(46, y + 16, words, 12.5, weight=600)]
+    arrow = f'<path d="M30 {y + 4}v14m-4 -5l4 5l4 -5" fill="none" stroke="{FAINT}" stroke-width="1.6"/>'
+    return [arrow, text(46, y + 16, words, 12.5, weight=600)]
 
 
 def _comb(y: float, step: int, width: int, widest: int) -> list[str]:
@@ -150,10 +173,10 @@ def _comb(y: float, step: int, width: int, widest: int) -> list[str]:
     pitch = 160 * step / 48
     height = max(4.0, round(40 * width / widest, 1))
     teeth = [
-        _rect(round(24 + i * pitch, 1), y + 40 - height, round(pitch - 2.5, 1), height, 1.5, _TENSOR)
+        rect(round(24 + i * pitch, 1), y + 40 - height, round(pitch - 2.5, 1), height, 1.5, _TENSOR)
         for i in range(max(1, 48 // step))
     ]
-    return [*teeth, _text(24, y + 57, f"{10 * step} ms frames, {width} channels", 11.5, fill=_FAINT)]
+    return [*teeth, text(24, y + 57, f"{10 * step} ms frames, {width} channels", 11.5, fill=FAINT)]
 
 
 def _card_height(modules: list[str]) -> int:
@@ -163,15 +186,15 @@ def _card_height(modules: list[str]) -> int:
 def _card(x: int, y: int, number: int, modules: list[str], arrow: bool) -> list[str]:
     """One block: its number and its modules from top to bottom; an arrow from the block before it."""
     card = [
-        _rect(x, y, _CARD_WIDTH, _card_height(modules), 9, _CARD, stroke="#c3c9d1"),
-        _text(x + 10, y + 16, f"Block {number}", 11, fill=_FAINT, weight=600),
+        rect(x, y, _CARD_WIDTH, _card_height(modules), 9, _CARD, stroke="#c3c9d1"),
+        text(x + 10, y + 16, f"Block {number}", 11, fill=FAINT, weight=600),
     ]
     if arrow:
         shaft = f"M{x - _GAP + 3} {y + 34}h{_GAP - 6}m-4 -4l4 4l-4 4"
-        card.append(f'<path d="{shaft}" fill="none" stroke="{_FAINT}" stroke-width="1.6"/>')
+        card.append(f'<path d="{shaft}" fill="none" stroke="{FAINT}" stroke-width="1.6"/>')
     for place, words in enumerate(modules):
         top = y + 22 + place * (_CHIP_HEIGHT + 4)
-        fill = next(colour for name, colour in _COLOURS.items() if name in words)
-        card.append(_rect(x + 7, top, _CARD_WIDTH - 14, _CHIP_HEIGHT, 5, fill))
-        card.append(_text(x + _CARD_WIDTH / 2, top + 16, words, 12, anchor="middle"))
+        fill = next(colour for name, colour in COLOURS.items() if name in words)
+        card.append(rect(x + 7, top, _CARD_WIDTH - 14, _CHIP_HEIGHT, 5, fill))
+        card.append(text(x + _CARD_WIDTH / 2, top + 16, words, 12, anchor="middle"))
     return card
