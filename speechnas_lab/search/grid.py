@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from math import gcd, isqrt, prod
 from typing import Any
 
 from ..errors import BadInput
+from .decode import decoded
 from .strategy import NothingLeft, Strategy
-
-
-def decoded(space: Any, indices: Sequence[int]) -> Any | None:
-    """The architecture with these genes, or None when they break a limit of the space."""
-    try:
-        return space.from_genes(indices)
-    except BadInput:
-        return None
 
 
 def spread(options: int, levels: int | None) -> list[int]:

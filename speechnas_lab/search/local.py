@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .grid import decoded
+from .decode import decoded
 from .strategy import Strategy
 from .trial import Trial
 

@@ -21,6 +21,7 @@ from .local import LocalSearch
 from .pareto import pareto_front
 from .random_search import RandomSearch
 from .strategy import NothingLeft, Strategy
+from .tpe import TPE
 from .trial import Trial
 
 NAMED: dict[str, type[Strategy]] = {
@@ -32,6 +33,7 @@ NAMED: dict[str, type[Strategy]] = {
     "nsga2": NSGA2,
     "hyperband": Hyperband,
     "asha": ASHA,
+    "tpe": TPE,
 }
 Evaluate = Callable[[Trial], Any]
 EvaluateMany = Callable[[list[Trial]], Iterable[Any]]
