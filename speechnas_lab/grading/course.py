@@ -22,6 +22,7 @@ EXERCISES = {  # id -> module in `checks`
     "11-latency-lookup": "latency_lookup",
     "12-prune": "prune",
     "13-penalty": "penalty",
+    "14-zero-cost": "zero_cost",
     "18-search": "search_limits",
 }
 
