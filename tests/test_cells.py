@@ -18,8 +18,8 @@ from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import Profile, export_onnx, profile, quick_graph, verify
 from speechnas_lab.models import build
 from speechnas_lab.models.cells import CellLayers
+from speechnas_lab.reproduce.cells import cell_classes
 from speechnas_lab.space import (
-    Architecture,
     Cell,
     CellSpace,
     MobileConformerSpace,
@@ -427,4 +427,13 @@ def test_cells_are_described_and_drawn_alike_if_they_are_the_same() -> None:
         same = SPACE.canonical(cell)
         assert describe(cell) == describe(same)
         assert drawing(cell).startswith("<svg") and "<title" in drawing(cell) and "<desc" in drawing(cell)
-    assert isinstance(MobileConformerSpace().sample(random.Random(0)), Architecture)
+
+
+def test_the_two_kinds_of_classes_are_told_apart(tmp_path, capsys) -> None:
+    found = cell_classes(tmp_path, 1)
+    assert found["by_function"]["classes"] == 8_892 and found["published"]["largest"] == [812, 812, 160]
+    pairs = {(SPACE.published_id(cell), simple) for cell, simple in forms().items()}
+    several = Counter(name for name, _ in pairs), Counter(simple for _, simple in pairs)
+    assert found["published_classes_of_several_functions"] == sum(n > 1 for n in several[0].values())
+    assert found["functions_of_several_published_classes"] == sum(n > 1 for n in several[1].values())
+    assert "A + linear(A), A = linear(input)" in capsys.readouterr().out

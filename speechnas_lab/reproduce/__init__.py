@@ -17,9 +17,11 @@ FIGURES = {  # name -> where it is made
     "evolution": "machine.evolution_overhead",
     "darts": "gradient.darts_against_others",
     "lambda": "gradient.lambda_walk",
+    "collapse": "collapse.collapse_and_cures",
     "recipe": "ablations.recipe_without",
     "small-space": "exercise.small_space",
     "picture": "picture.found_beside_designed",
+    "cells": "cells.cell_classes",
 }
 
 

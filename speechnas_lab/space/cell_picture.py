@@ -5,6 +5,7 @@ Both show the normal form, so equal canonical forms are drawn alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from .cell_layers import KERNELS, SKELETON
@@ -35,6 +36,26 @@ def describe(cell: Cell) -> str:
     )
 
 
+def formula(cell: Cell) -> str:
+    """The output as a formula.
+
+    >>> formula(Cell(("linear", "zero", "conv5"), ((1,), (0, 1), (0, 0, 0))))
+    'conv5(input + linear(input))'
+    >>> formula(Cell(("linear", "conv5", "zero"), ((0,), (0, 1), (0, 0, 1))))
+    'A + conv5(A), A = linear(input)'
+    """
+    simple = form(cell)
+    sums, kept = [*[reads for _, reads in simple.terms], simple.output], []
+    names = ["input"]
+    for place, (operation, reads) in enumerate(simple.terms, start=1):
+        name = operation if operation == "constant" else f"{operation}({_sum(reads, names)})"
+        if sum(later[place] for later in sums[place:]) > 1:  # said once, by its letter
+            kept.append(f"{_LETTERS[place - 1]} = {name}")
+            name = _LETTERS[place - 1]
+        names.append(name)
+    return ", ".join([_sum(simple.output, names), *kept])
+
+
 def headline(cell: Cell) -> str:
     total, terms = counts(cell), len(form(cell).terms)
     operations = "1 operation" if terms == 1 else f"{terms} operations"
@@ -51,8 +72,7 @@ def _name(operation: str) -> str:
     return f"convolution ({taps} frames{', every second' if dilation == 2 else ''})"
 
 
-def _sum(counted: tuple[int, ...]) -> str:
-    names = ("input", *_LETTERS)
+def _sum(counted: tuple[int, ...], names: Sequence[str] = ("input", *_LETTERS)) -> str:
     parts = [name if n == 1 else f"{n} × {name}" for n, name in zip(counted, names, strict=False) if n]
     return " + ".join(parts) or "zero"
 
