@@ -226,7 +226,8 @@ def test_curvature_of_the_loss_written_out() -> None:
 def test_curvature_reads_the_first_utterances() -> None:
     net, batch = tiny(), sounds()
     first = Batch(batch.features[:1], batch.lengths[:1], batch.tokens[:1], batch.token_lengths[:1], None, ["a"])
-    assert hessian_top(net, batch, utterances=1) == hessian_top(net, first) != hessian_top(net, batch)
+    for indicator in (hessian_top, hessian_trace):
+        assert indicator(net, batch, utterances=1) == indicator(net, first) != indicator(net, batch)
 
 
 @pytest.mark.parametrize("rectify", [lambda x: x, F.relu, lambda x: x.clamp(0.0, 2.0)])
@@ -237,7 +238,7 @@ def test_synflow_by_hand(rectify) -> None:
 
 
 class Attends(nn.Module):
-    """Attention whose queries and keys are normalised; evenly averaged, equal frames stay what they are."""
+    """Attention, then a norm that would undo the flow; evenly averaged, equal frames stay what they are."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -245,8 +246,7 @@ class Attends(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         values = x.unsqueeze(1)
-        queries = self.norm(values)
-        return F.scaled_dot_product_attention(queries, queries, values).squeeze(1)
+        return self.norm(F.scaled_dot_product_attention(2 * values, 3 * values, values).squeeze(1))
 
 
 def test_synflow_passes_norms_and_attention_evenly() -> None:
