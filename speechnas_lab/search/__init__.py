@@ -24,6 +24,8 @@ __getattr__, __dir__, __all__ = exports(
         "Hyperband": ".hyperband",
         "ASHA": ".asha",
         "TPE": ".tpe",
+        "Reinforce": ".reinforce",
+        "absolute_reward": ".reinforce",
         "suggest": ".optuna_bridge",
         "EvolutionSampler": ".optuna_bridge",
         "Journal": ".journal",

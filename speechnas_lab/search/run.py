@@ -20,6 +20,7 @@ from .journal import Journal
 from .local import LocalSearch
 from .pareto import pareto_front
 from .random_search import RandomSearch
+from .reinforce import Reinforce
 from .strategy import NothingLeft, Strategy
 from .tpe import TPE
 from .trial import Trial
@@ -34,6 +35,7 @@ NAMED: dict[str, type[Strategy]] = {
     "hyperband": Hyperband,
     "asha": ASHA,
     "tpe": TPE,
+    "reinforce": Reinforce,
 }
 Evaluate = Callable[[Trial], Any]
 EvaluateMany = Callable[[list[Trial]], Iterable[Any]]

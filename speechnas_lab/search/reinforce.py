@@ -1,0 +1,175 @@
+"""Reinforcement learning: a controller that learns which choices were followed by a high reward."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ..errors import BadInput
+from .decode import repaired
+from .strategy import Strategy
+from .trial import Trial
+
+
+def absolute_reward(values: Sequence[float], target: float, beta: float = -0.07) -> float:
+    """TuNAS' reward for quality and time: r = Q + beta |T / T0 - 1|, beta < 0 (Bender et al. 2020, section 3.2).
+
+    values: (error, latency): Q is minus the error, T the latency, T0 = `target` in its unit. beta: how much error
+    a latency that is twice the target is worth. Too fast costs as much as too slow: within the time there is,
+    a larger network is more accurate.
+
+    >>> absolute_reward((0.10, 5.0), target=5.0)
+    -0.1
+    >>> round(absolute_reward((0.10, 6.0), target=5.0, beta=-0.5), 9)
+    -0.2
+    """
+    if not target > 0 or not beta <= 0:
+        raise BadInput(f"target must be above 0 and beta at most 0, not {target} and {beta}")
+    error, latency, *_ = values
+    return -error + beta * abs(latency / target - 1)
+
+
+def minus_first(values: Sequence[float]) -> float:
+    """The reward by default: values are minimised, rewards are maximised."""
+    return -values[0]
+
+
+class Scale:
+    """Reward -> advantage: how far it is above a moving average, in moving standard deviations.
+
+    b <- decay b + (1 - decay) r, and likewise for (r - b)^2. A reward that never changes has the advantage 0, and
+    rewards of a million teach as much as rewards of one.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay, self.baseline, self.variance = decay, None, 0.0
+
+    def advantage(self, reward: float) -> float:
+        if self.baseline is None:
+            self.baseline = reward
+        above = reward - self.baseline
+        self.baseline += (1 - self.decay) * above
+        self.variance = self.decay * self.variance + (1 - self.decay) * above**2
+        deviation = math.sqrt(self.variance)
+        return max(-3.0, min(3.0, above / deviation)) if deviation > 1e-9 * abs(self.baseline) else 0.0
+
+
+class Reinforce(Strategy):
+    """REINFORCE with an LSTM controller (Zoph and Le 2017, "Neural architecture search with reinforcement learning").
+
+    reward: of the values; minus the first by default, which is the whole of it with one objective. For several,
+    give one, such as `functools.partial(absolute_reward, target=5.0)`. decay: of the moving baseline.
+    entropy: a bonus for being undecided, in standard deviations of the reward.
+
+    What is paid: the controller draws known architectures again, the more often the surer it is. They are not
+    evaluated again. It learns from the values of the first time, at no cost, up to `draws` times for an ask;
+    then mutations of its last draw are tried, from which it learns nothing, as they are not its choice. With
+    `repeats=True` every draw is a trial and is paid for, as in the paper: for evaluations that are quick and noisy.
+    A draw outside the space is repaired, and counts as the controller's choice. Failed trials teach nothing.
+
+    >>> from speechnas_lab import search, space
+    >>> strategy = search.Reinforce(space.MobileConformerSpace(), seed=0)
+    >>> strategy.tell(strategy.ask(), (0.3,))
+    """
+
+    draws = 5  # in one ask: more only teach the same again, at 5 ms each
+
+    def __init__(
+        self,
+        space: Any = None,
+        seed: int = 0,
+        constraint: Callable[[Any], bool] | None = None,
+        reward: Callable[[Sequence[float]], float] = minus_first,
+        rate: float = 0.005,  # of Adam; with `entropy` the best of five pairs that were tried on a space of 10^6
+        decay: float = 0.9,
+        entropy: float = 0.05,
+        hidden: int = 32,
+        repeats: bool = False,
+    ) -> None:
+        super().__init__(space, seed, constraint)
+        if not rate > 0 or not 0 <= decay < 1 or not entropy >= 0 or hidden < 1:
+            raise BadInput("rate must be above 0, decay in 0..1, entropy 0 or more, hidden 1 or more")
+        self.reward, self.rate, self.decay, self.entropy = reward, rate, decay, entropy
+        self.hidden, self.repeats = hidden, repeats
+        self.scale = Scale(decay)
+        self.controller: Any = None
+        self._adam: Any = None
+        self._draw: tuple[int, ...] | None = None  # the controller's choice behind the last proposal
+        self._draws: dict[int, tuple[int, ...]] = {}  # number of a trial -> the choice that it came from
+        self._known: dict[Any, Trial] = {}
+        self._last: Any = None  # architecture of the controller's
+
+    def settings(self) -> dict[str, object]:
+        names = ("rate", "decay", "entropy", "hidden", "repeats")
+        own = {name: getattr(self, name) for name in names} | {"reward": _name(self.reward)}
+        return super().settings() | own
+
+    def ask(self) -> Trial:
+        if self.repeats:
+            self._seen.clear()
+        return super().ask()
+
+    def propose(self, attempt: int) -> Any:
+        if self.controller is None:
+            self._make_controller()
+        if attempt >= self.draws:
+            self._draw = None
+            return self._near(attempt)
+        self._draw = self.controller.draw(self.rng)
+        self._last = self.space.canonical(repaired(self.space, self._draw, self.rng))
+        known = self._known.get(self._last)
+        if known is not None and known.state == "done" and not self.repeats:
+            self._teach(self._draw, known.values)
+        return self._last
+
+    def _near(self, attempt: int) -> Any:
+        """Mutations of the last draw, more of them the longer nothing new is found, at last by chance."""
+        if attempt >= self.tries // 2:
+            return self.space.sample(self.rng)
+        arch = self._last
+        for _ in range(min(1 + attempt // 20, 8)):
+            arch = self.space.mutate(arch, self.rng)
+        return arch
+
+    def hand_out(self, arch: Any, budget: float = 1.0) -> Trial:
+        trial = super().hand_out(arch, budget)
+        self._known.setdefault(arch, trial)
+        if self._draw is not None:
+            self._draws[trial.number] = self._draw
+        return trial
+
+    def learn(self, trial: Trial) -> None:
+        draw = self._draws.pop(trial.number, None)
+        if trial.state == "done" and draw is not None:
+            self._teach(draw, trial.values)
+
+    def _make_controller(self) -> None:
+        import torch
+
+        from .controller import Controller
+
+        options = [len(gene.options) for gene in self.space.genes()]
+        self.controller = Controller(options, self.hidden, self.rng.getrandbits(63))
+        self._adam = torch.optim.Adam(self.controller.parameters(), lr=self.rate)
+
+    def _teach(self, draw: tuple[int, ...], values: tuple[float, ...]) -> None:
+        """One step of Adam."""
+        from .controller import policy_loss
+
+        reward = self.reward(values)
+        if not math.isfinite(reward):
+            return
+        indices, logs = self.controller.steps(draw)
+        self._adam.zero_grad()
+        policy_loss(logs, indices, self.scale.advantage(reward), self.entropy).backward()
+        self._adam.step()
+
+
+def _name(function: Callable[..., float]) -> str:
+    """What the journal calls a reward: its name, with the arguments of a `functools.partial`."""
+    if isinstance(function, partial):
+        words = [*map(repr, function.args), *(f"{k}={v!r}" for k, v in sorted(function.keywords.items()))]
+        return f"{_name(function.func)}({', '.join(words)})"
+    return getattr(function, "__qualname__", type(function).__name__)
