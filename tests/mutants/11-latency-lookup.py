@@ -86,6 +86,38 @@ def fit_prices(counts, ms):
 def predict_ms(prices, counts):
     return counts @ prices[:-1] + prices[-1]
 
+# %% wrong: ones not divided
+# says: the fixed part's ones must be divided
+def fit_prices(counts, ms):
+    rows = np.hstack([counts / ms[:, None], np.ones((len(counts), 1))])
+    return nnls(rows, np.ones(len(ms)))[0]
+def predict_ms(prices, counts):
+    return counts @ prices[:-1] + prices[-1]
+
+# %% wrong: divided by the root
+# says: slow networks still count more
+def fit_prices(counts, ms):
+    rows, root = np.hstack([counts, np.ones((len(counts), 1))]), np.sqrt(ms)
+    return nnls(rows / root[:, None], root)[0]
+def predict_ms(prices, counts):
+    return counts @ prices[:-1] + prices[-1]
+
+# %% wrong: all that nnls gives
+# says: take the first
+def fit_prices(counts, ms):
+    rows = np.hstack([counts, np.ones((len(counts), 1))])
+    return nnls(rows / ms[:, None], np.ones(len(ms)))
+def predict_ms(prices, counts):
+    return counts @ prices[:-1] + prices[-1]
+
+# %% wrong: in place
+# says: the caller's array is changed
+def fit_prices(counts, ms):
+    counts /= ms[:, None]
+    return nnls(np.hstack([counts, 1 / ms[:, None]]), np.ones(len(ms)))[0]
+def predict_ms(prices, counts):
+    return counts @ prices[:-1] + prices[-1]
+
 # %% right: one by one
 def fit_prices(counts, ms):
     matrix = np.array([[*(c / t for c in row), 1 / t] for row, t in zip(counts, ms)])

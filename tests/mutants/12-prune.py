@@ -216,6 +216,38 @@ def fitting(options, added, least, limit):
     descend((), 0)
     return kept
 
+# %% wrong: the least of the next level only
+# says: only the least of the next level is added
+def fitting(options, added, least, limit):
+    def descend(partial, spent):
+        if len(partial) == len(options):
+            return [partial]
+        found = []
+        for option in options[len(partial)]:
+            child = (*partial, option)
+            cost = spent + added(child)
+            if cost + sum(least[len(child):len(child) + 1]) <= limit:
+                found += descend(child, cost)
+        return found
+
+    return descend((), 0)
+
+# %% wrong: what an option cost stays spent
+# says: also charged to the next
+def fitting(options, added, least, limit):
+    def descend(partial, spent):
+        if len(partial) == len(options):
+            return [partial]
+        found = []
+        for option in options[len(partial)]:
+            child = (*partial, option)
+            spent += added(child)
+            if spent + sum(least[len(child):]) <= limit:
+                found += descend(child, spent)
+        return found
+
+    return descend((), 0)
+
 # %% right: a generator
 def fitting(options, added, least, limit, partial=(), spent=0):
     if len(partial) == len(options):

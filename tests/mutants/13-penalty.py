@@ -139,6 +139,14 @@ def penalty(latency, target, weight, one_sided=False):
     excess = latency - target
     return weight * (max(0.0, excess) if one_sided else abs(excess))
 
+# %% wrong: slots stacked
+# says: go slot by slot
+def expected_latency(alphas, table, fixed):
+    return fixed + (torch.stack(list(alphas)).softmax(1) * torch.tensor(table)).sum()
+def penalty(latency, target, weight, one_sided=False):
+    excess = latency - target
+    return weight * (excess.clamp(min=0) if one_sided else excess.abs())
+
 # %% right: loops
 def expected_latency(alphas, table, fixed):
     total = torch.tensor(fixed, dtype=torch.float64)
@@ -171,3 +179,10 @@ def expected_latency(alphas, times, base):
 def penalty(ms, goal, strength, one_sided=False):
     distance = ms - goal
     return strength * torch.where(distance > 0, distance, 0 * distance if one_sided else -distance)
+
+# %% right: a plain tensor of the row
+def expected_latency(alphas, table, fixed):
+    return fixed + sum(alpha.softmax(0) @ torch.tensor(row) for alpha, row in zip(alphas, table))
+def penalty(latency, target, weight, one_sided=False):
+    excess = latency - target
+    return weight * (excess.clamp(min=0) if one_sided else excess.abs())

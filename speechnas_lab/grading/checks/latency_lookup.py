@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from random import Random
 from typing import Any
@@ -13,7 +13,7 @@ from scipy.optimize import nnls
 
 from ...hardware import LatencyPredictor
 from ...space import MobileConformerSpace, counts
-from ..exercise import Exercise, check, same
+from ..exercise import Exercise, Wrong, check, same
 
 SIZES = ((3, 1), (6, 2), (12, 3))  # (networks, kinds of things counted), the smallest case first
 
@@ -42,6 +42,12 @@ def _slips(things: np.ndarray, ms: np.ndarray) -> Mapping[str, np.ndarray]:
         "the fixed part is forgotten: a network also takes time for what is not counted": np.r_[bare, 0.0],
         "the fixed part is missing from the list": bare,
         "plain least squares: an error of 0.1 ms counts alike for a network of 0.2 ms and one of 5 ms": plain,
+        "the fixed part's ones must be divided by the latency, too": nnls(
+            np.hstack([things / ms[:, None], ones]), np.ones(len(ms))
+        )[0],
+        "each row was divided by the root of its latency; slow networks still count more": nnls(
+            rows / np.sqrt(ms)[:, None], np.sqrt(ms)
+        )[0],
         "plain least squares without the limit at 0": np.linalg.lstsq(rows, ms, rcond=None)[0],
         "nothing keeps the prices from falling below 0, and more work will seem to take less time": free,
         "negative prices are cut off after the fit; the others must be fitted anew without them": free.clip(min=0),
@@ -60,14 +66,35 @@ def _case(rng: Random, networks: int, kinds: int, noise: float) -> tuple[np.ndar
     things = np.round(10 ** draw.uniform(-0.5, 1.0, (networks, kinds)), 2)
     prices = np.append(np.round(draw.uniform(0.1, 0.5, kinds), 2), np.round(draw.uniform(0.05, 0.2), 2))
     ms = (things @ prices[:-1] + prices[-1]) * np.exp(noise * draw.standard_normal(networks))
-    return things, ms, prices, f"{networks} networks, counts of {kinds} kinds, from {ms.min():.2f} to {ms.max():.2f} ms"
+    of = f"counts of {kinds} kind{'s' if kinds > 1 else ''}"
+    return things, ms, prices, f"{networks} networks, {of}, from {ms.min():.2f} to {ms.max():.2f} ms"
+
+
+def _call(function: Callable[..., Any], case: str, **inputs: np.ndarray) -> Any:
+    """What a learner's function makes of copies of `inputs`; Wrong where it writes into them."""
+    given = {name: array.copy() for name, array in inputs.items()}
+    got = function(*given.values())
+    changed = next((name for name, array in inputs.items() if not np.array_equal(given[name], array)), "")
+    if changed:
+        slip = "/= and the like write into the caller's array; a / b makes a new one"
+        raise Wrong(f"the caller's array is changed: {changed} is not what it was", case, slip)
+    return got
+
+
+def _fit(work: Any, things: np.ndarray, ms: np.ndarray, case: str) -> Any:
+    """The learner's price list."""
+    got = _call(work.fit_prices, case, counts=things, ms=ms)
+    if isinstance(got, tuple) and len(got) == 2 and np.ndim(got[1]) == 0 and isinstance(got[0], np.ndarray):
+        slip = "nnls gives the prices and an error: take the first"
+        raise Wrong("fit_prices(counts, ms) is a pair of an array and a number, not one array", case, slip)
+    return got
 
 
 @check("finds the prices of a machine that keeps them", 2)
 def exact(work: Any, rng: Random) -> None:
     for networks, kinds in SIZES:
         things, ms, prices, case = _case(rng, networks + kinds, kinds, noise=0.0)
-        got = work.fit_prices(things.copy(), ms.copy())
+        got = _fit(work, things, ms, case)
         same(got, prices, case, "fit_prices(counts, ms)", _slips(things, ms), 1e-4)
 
 
@@ -76,7 +103,7 @@ def relative(work: Any, rng: Random) -> None:
     for networks, kinds in ((8, 1), (20, 2), (40, 3)):
         things, ms, _, case = _case(rng, networks, kinds, noise=0.15)
         right = fitted(things, ms)
-        same(work.fit_prices(things.copy(), ms.copy()), right, case, "fit_prices(counts, ms)", _slips(things, ms), 1e-4)
+        same(_fit(work, things, ms, case), right, case, "fit_prices(counts, ms)", _slips(things, ms), 1e-4)
 
 
 @check("gives nothing a price below 0", 2)
@@ -88,7 +115,7 @@ def nothing_for_less(work: Any, rng: Random) -> None:
     ms = 0.3 + 0.5 * things[:, 0] - 0.05 * things[:, 1] + 0.02 * draw.standard_normal(16)
     case = f"16 networks, counts of 2 kinds, the second seems to save time; from {ms.min():.2f} to {ms.max():.2f} ms"
     right = fitted(things, ms)
-    same(work.fit_prices(things.copy(), ms.copy()), right, case, "fit_prices(counts, ms)", _slips(things, ms), 1e-4)
+    same(_fit(work, things, ms, case), right, case, "fit_prices(counts, ms)", _slips(things, ms), 1e-4)
 
 
 @check("adds up a network that nobody measured", 2)
@@ -104,7 +131,7 @@ def adds_up(work: Any, rng: Random) -> None:
             "the fixed part is taken for the first price": np.hstack([np.ones((networks, 1)), things]) @ prices,
             "all networks are added up": (sums + prices[-1]).sum(),
         }
-        got = work.predict_ms(prices.copy(), things.copy())
+        got = _call(work.predict_ms, case, prices=prices, counts=things)
         same(got, sums + prices[-1], f"{case}; prices {prices.tolist()}", "predict_ms(prices, counts)", slips, 1e-6)
 
 
@@ -126,7 +153,7 @@ def like_the_library(work: Any, rng: Random) -> None:
     rng.shuffle(order)
     things, ms, right = things[order], ms[order], right[order]
     case = f"{len(ms)} Mobile Conformers, counts of {things.shape[1]} kinds, from {ms.min():.2f} to {ms.max():.2f} ms"
-    got = work.predict_ms(work.fit_prices(things.copy(), ms.copy()), things.copy())
+    got = work.predict_ms(_fit(work, things, ms, case), things.copy())
     rows = np.hstack([things, np.ones((len(things), 1))])
     slips = {name: rows @ prices for name, prices in _slips(things, ms).items() if len(prices) == rows.shape[1]}
     same(got, right, case, "predict_ms(fit_prices(counts, ms), counts)", slips, 1e-3)
@@ -137,7 +164,7 @@ EXERCISE = Exercise(
     title="A price list for latency",
     lesson="11_latency",
     defines=("fit_prices", "predict_ms"),
-    minutes=20,
+    minutes=12,
     difficulty=2,
     why="With a price for each kind of work, a search can ask how long a network takes without ever building it.",
     hints=(

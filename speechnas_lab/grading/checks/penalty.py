@@ -18,8 +18,8 @@ PLUS, MINUS = 1.0, -1.0
 
 
 def _case(rng: Random, sizes: Sequence[int]) -> tuple[list[Tensor], list[list[float]], float, str]:
-    """Alphas (float64), a table in milliseconds, its fixed part, and these in words."""
-    alphas = [torch.tensor([round(rng.gauss(0, 1), 2) for _ in range(n)], dtype=torch.float64) for n in sizes]
+    """Alphas (float32, as torch makes them), a table in milliseconds, its fixed part, and these in words."""
+    alphas = [torch.tensor([round(rng.gauss(0, 1), 2) for _ in range(n)]) for n in sizes]
     table = [[round(rng.uniform(0.1, 3.0), 2) for _ in range(n)] for n in sizes]
     fixed = round(rng.uniform(0.2, 1.0), 2)
     shown = ", ".join("[" + ", ".join(f"{a:.2f}" for a in alpha.tolist()) + "]" for alpha in alphas)
@@ -52,12 +52,25 @@ def _slips(alphas: Sequence[Tensor], table: Sequence[Sequence[float]], fixed: fl
     }
 
 
+def _expected(work: Any, alphas: list[Tensor], table: list[list[float]], fixed: float, case: str) -> Any:
+    """The learner's expected latency; Wrong where only slots of unlike size stop it."""
+    try:
+        return work.expected_latency(alphas, [list(row) for row in table], fixed)
+    except (RuntimeError, ValueError) as error:
+        sizes = [len(row) for row in table]
+        if len(set(sizes)) == 1:
+            raise
+        slip = "slots may have unlike numbers of candidates, so they make no matrix; go slot by slot"
+        told = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:100]}"
+        raise Wrong(f"slots of {sizes} candidates end in {told}", case, slip) from None
+
+
 @check("expects the time that softmax(alpha) promises", 2)
 def expects(work: Any, rng: Random) -> None:
     for sizes in SIZES:
         alphas, table, fixed, case = _case(rng, sizes)
         right, slips = LatencyTable(fixed, tuple(map(tuple, table))).expected(alphas), _slips(alphas, table, fixed)
-        got = work.expected_latency(alphas, [list(row) for row in table], fixed)
+        got = _expected(work, alphas, table, fixed, case)
         same(got, right, case, "expected_latency(alphas, table, fixed)", slips, 1e-5)
 
 
@@ -80,7 +93,7 @@ def slopes(work: Any, rng: Random) -> None:
         right = LatencyTable(fixed, tuple(map(tuple, table))).expected(alphas)
         expected = torch.autograd.grad(right, alphas)
         what = "expected_latency(...)"
-        mine = work.expected_latency(alphas, [list(row) for row in table], fixed)
+        mine = _expected(work, alphas, table, fixed, case)
         got = slopes_of(mine, alphas, case, what, "alpha")
         for slot, (mine, true) in enumerate(zip(got, expected, strict=True)):
             same(mine, true, case, f"the gradient of {what} by the alpha of slot {slot}", tolerance=1e-5)
@@ -140,7 +153,7 @@ def pulls(work: Any, rng: Random) -> None:
         where = f"{case}; target {target:.2f} ms ({'below' if side == PLUS else 'above'} the expected time)"
         where += f", one_sided {sparing}"
         expected = torch.autograd.grad(latency_penalty(true, target, weight, sparing), alphas)
-        latency = work.expected_latency(alphas, [list(row) for row in table], fixed)
+        latency = _expected(work, alphas, table, fixed, where)
         slip = "the value left the graph on the way (item, float, detach, or a plain 0 from Python's max)"
         got = slopes_of(work.penalty(latency, target, weight, sparing), alphas, where, "the penalty", "alpha", slip)
         for slot, (mine, right) in enumerate(zip(got, expected, strict=True)):

@@ -44,7 +44,8 @@ class Tree:
         self.asked.append(place)
         if len(self.asked) > self.most:
             raise Wrong(f"added was asked more than {self.most:.0f} times, far more than needed", str(self),
-                        "a branch that cannot fit any more is left whole, with all that is below it")  # fmt: skip
+                        "a branch that cannot fit any more is still searched: add the least of all open levels, not only "
+                        "of the next")  # fmt: skip
         return self.price(place)
 
     def price(self, place: tuple) -> int:
@@ -57,8 +58,11 @@ class Tree:
     def __str__(self) -> str:
         return f"{' x '.join(str(len(level)) for level in self.options)} options"
 
-    def walk(self, fits: Callable[[int, int, int], bool]) -> tuple[set[tuple], int]:
-        """Solutions and questions of a search that descends where fits(level, spent before, spent) is true."""
+    def walk(self, fits: Callable[[int, int, int], bool], leaks: bool = False) -> tuple[set[tuple], int]:
+        """Solutions and questions of a search that descends where fits(level, spent before, spent) is true.
+
+        leaks: what an option cost stays spent when the next one is tried.
+        """
         found, asked = set(), 0
 
         def descend(partial: tuple, before: int) -> None:
@@ -71,6 +75,7 @@ class Tree:
                 child = (*partial, option)
                 asked += 1
                 spent = before + self.price(child)
+                before = spent if leaks else before
                 if fits(level, before, spent):
                     descend(child, spent)
 
@@ -107,10 +112,13 @@ SLIPS: dict[str, Fits] = {
         lambda t, limit, level, before, spent: bool(t.rest(level + 1)) or spent <= limit,
     "only what was spent so far is compared, without the least that the open levels must add":
         lambda t, limit, level, before, spent: spent <= limit,
+    "only the least of the next level is added; that of all open levels must be":
+        lambda t, limit, level, before, spent: spent + sum(t.least[level + 1 : level + 2]) <= limit,
     "only the last choice is compared with the limit, not all of them together":
         lambda t, limit, level, before, spent: spent - before + t.rest(level + 1) <= limit,
     "nothing is cut at all": lambda *_: True,
 }  # fmt: skip
+LEAK = "what one option cost is also charged to the next: spent is the parent's, and must not change in the loop"
 
 
 def _likely(work: Any) -> str:
@@ -126,9 +134,13 @@ def _likely(work: Any) -> str:
 
         return run
 
+    def leaking(tree: Tree, limit: float) -> tuple:
+        found, asked = tree.walk(lambda level, before, spent: spent + tree.rest(level + 1) <= limit, leaks=True)
+        return sorted(found), asked
+
     rng = Random(0)
     cases = [_draw(rng, (3, 3, 3, 2)) for _ in range(4)]
-    return likely(answer, {slip: wrong(fits) for slip, fits in SLIPS.items()}, cases)
+    return likely(answer, {**{slip: wrong(fits) for slip, fits in SLIPS.items()}, LEAK: leaking}, cases)
 
 
 def _found(got: Any, case: str) -> set[tuple]:
