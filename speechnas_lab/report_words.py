@@ -11,6 +11,7 @@ from typing import Any
 
 SMOKE = "This was a smoke run: it shows that every step works. Its numbers mean nothing yet."
 SAME = 0.05  # ratios nearer to 1 than this are told as "the same"
+UNTRAINED = "In this untrained state: "  # before what a smoke run says about accuracy
 INT8_LOSS = 0.01  # a WER that int8 raises by more than this is remarked on
 CURVE_SLACK = 0.0005  # a WER nearer to the curve than this counts as on it (reports print one decimal of a per cent)
 
@@ -274,6 +275,8 @@ def verdicts(findings: dict) -> list[str]:
         said.append("No hand-designed network measured here is both as fast and as accurate as the winner.")
     said += [text for key, noun in (("rtf", "RTF"), ("bytes_fp32", "bytes"))
              if (text := beside_curve(findings, key, noun))]
+    if findings.get("settings", {}).get("budget") == "smoke":  # an interval knows the voices, not the brief training
+        said = [UNTRAINED + text for text in said]
     said += [text for text in [int8_words(winner, peer)] if text] + limit_words(findings, winner)
     if winner.get("wer_unit") == "utterances":
         said.append("The test has too few speakers to resample them: intervals are over utterances and say "

@@ -126,6 +126,17 @@ def test_headline_not_told_apart() -> None:
     assert "three seeds" in said and "More accurate than the random architecture of like latency" in said
 
 
+def test_a_smoke_run_claims_no_accuracy() -> None:
+    findings = example(300)
+    trained = report_words.verdicts(findings)
+    findings["settings"]["budget"] = "smoke"
+    smoke = report_words.verdicts(findings)
+    accuracy = [text for text in trained if "accurate" in text.split(":")[0] or "interval (" in text
+                or text.startswith("WER against")]
+    assert len(accuracy) >= 4
+    assert smoke == [report_words.UNTRAINED + text if text in accuracy else text for text in trained]
+
+
 def test_headline_better_and_worse() -> None:
     findings = example(300)
     paired(findings, -0.013, -0.02, -0.006)
