@@ -212,13 +212,18 @@ def some_batches(examples: Examples, count: int, size: int) -> list[Batch]:
     return [collate(some, rows) for rows in in_length_order(some, size)]
 
 
-@torch.no_grad()
 def score_paths(source: Source, preset: str, path: str, archs: list[str]) -> list[float]:
     """For each architecture, the mean CTC loss of its path on the validation speech for architectures."""
     supernet, calibration, batches = open_supernet(source, preset, path)
+    return path_losses(supernet, [Architecture.from_json(arch) for arch in archs], calibration, batches)
+
+
+@torch.no_grad()
+def path_losses(supernet: Any, archs: list[Any], calibration: list[Batch], batches: list[Batch]) -> list[float]:
+    """The mean CTC loss of each architecture's path, its running statistics made anew first."""
     scores = []
     for arch in archs:
-        supernet.activate(Architecture.from_json(arch))
+        supernet.activate(arch)
         supernet.calibrate(calibration)
         losses = [ctc_loss(*supernet(b.features, b.lengths), b) for b in batches]
         scores.append(mean_of_finite(torch.cat(losses)))
