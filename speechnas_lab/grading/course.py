@@ -23,6 +23,7 @@ EXERCISES = {  # id -> module in `checks`
     "12-prune": "prune",
     "13-penalty": "penalty",
     "14-zero-cost": "zero_cost",
+    "17-reinforce": "reinforce",
     "18-search": "search_limits",
 }
 
