@@ -109,11 +109,12 @@ def test_watching_changes_nothing_and_begins_when_alphas_move() -> None:
 
 
 def test_growth_is_that_of_smoothed_values() -> None:
-    flat = [1.0, 3.0, 1.0, 3.0, 1.0]
-    assert not grown(flat * 4) and not grown([1.0] * 5) and not grown([])
-    assert grown([1, 1, 1, 1, 1, 7.6], 2.3) and not grown([1, 1, 1, 1, 1, 7.6], 2.4)  # (4 + 7.6) / 5 = 2.32 of 1
+    assert not grown([1.0, 3.0] * 10) and not grown([]) and not grown([1.0] * 5 + [9.0] * 4)  # no second window yet
+    values = [1.0] * 9 + [7.6]  # (4 + 7.6) / 5 = 2.32
+    assert grown(values, 2.3) and not grown(values, 2.4) and not grown([*values, *[2.32] * 5], 1.3)
     assert grown([-1.0] * 5 + [-2.0] * 5) and not grown([-2.0] * 5 + [-1.0] * 5)
     assert grown([1, 1, 2], 1.4, window=1) and not grown([1, 2, 2], 1.4, window=1)
+    assert grown([9.0] * 3 + [1, 1, 2, 2], 1.9, window=2)  # only the last two windows count
 
 
 class Scripted(EarlyStopping):

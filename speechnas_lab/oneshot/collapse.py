@@ -101,9 +101,9 @@ class Sharpness(Cure):
 class EarlyStopping(Sharpness):
     """DARTS-ES (Zela et al., 2020): stop when the eigenvalue has grown by `ratio`; go back to the alphas from before.
 
-    The eigenvalue is smoothed, the mean of the last `window` looks, and compared with what it was `window` looks ago.
-    The published rule stops at 1 / 0.75, over 5 epochs. `went_back_to` is the step whose alphas were kept, None while
-    the search goes on. The weights learn on to the end.
+    The eigenvalue is smoothed, the mean of the last `window` looks, and compared with what it was `window` looks ago,
+    from the first moment at which there are two whole windows. The published rule stops at 1 / 0.75, over 5 epochs.
+    `went_back_to` is the step whose alphas were kept, None while the search goes on. The weights learn on to the end.
     """
 
     def __init__(self, batches: Sequence[Batch], every: int = 10, ratio: float = 1.3, window: int = 5) -> None:
@@ -132,18 +132,17 @@ class EarlyStopping(Sharpness):
 
 
 def grown(values: Sequence[float], ratio: float = 1.3, window: int = 5) -> bool:
-    """Whether the mean of the last `window` values is more than `ratio` times what it was `window` values earlier.
+    """Whether the mean of the last `window` values is more than `ratio` times that of the `window` values before.
 
-    Early means are of as many values as there are. Eigenvalues are compared by their size.
+    Eigenvalues are compared by their size. False until there are two windows.
 
     >>> grown([1.0] * 5 + [1.2] * 5), grown([1.0] * 5 + [1.4] * 5)
     (False, True)
     """
-    if len(values) <= window:
+    if len(values) < 2 * window:
         return False
-    sizes, then = [abs(value) for value in values], len(values) - window
-    now, before = statistics.fmean(sizes[-window:]), statistics.fmean(sizes[max(0, then - window) : then])
-    return now > ratio * before
+    sizes = [abs(value) for value in values[-2 * window :]]
+    return statistics.fmean(sizes[window:]) > ratio * statistics.fmean(sizes[:window])
 
 
 def sharpness(network: MixedConformer, batches: Sequence[Batch]) -> float:
