@@ -102,6 +102,32 @@ def export(arguments: argparse.Namespace, argv: list[str]) -> None:
     print(f"{small}: {small.stat().st_size:,} bytes")
 
 
+def benchmark(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """Our own table."""
+    from .files import write_json
+
+    out, table = Path(arguments.out), Path(arguments.table) if arguments.table else None
+    if arguments.action == "build":
+        from .benchmark.build import build
+
+        out.mkdir(parents=True, exist_ok=True)
+        folder = table or out / "table"
+        build(out, folder, arguments.workers, {"macro": arguments.macro, "cell": arguments.cell})
+        print(f"the tables are in {folder}")
+    elif arguments.action == "compare":
+        from .benchmark.compare import compare
+        from .benchmark.table import HERE
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "compare.json", compare(table or HERE, arguments.seeds, arguments.workers))
+        print(out / "compare.json")
+    else:
+        from .benchmark import Table, describe
+        from .benchmark.table import HERE
+
+        print(json.dumps({kind: describe(Table.open(kind, table or HERE)) for kind in ("macro", "cell")}, indent=1))
+
+
 def corpus(arguments: argparse.Namespace, argv: list[str]) -> None:
     """WAV files and a manifest."""
     from .speech import export_corpus, load_corpus
@@ -151,14 +177,14 @@ def reproduce(arguments: argparse.Namespace, argv: list[str]) -> None:
 
 def read_architecture(path: Path):  # noqa: ANN201
     """An architecture from its own JSON or from a winner.json."""
-    from .space import Architecture
+    from .space import from_json
 
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text)
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read an architecture from {path} ({error}): give a winner.json") from None
-    return Architecture.from_json(json.dumps(data.get("architecture", data) if isinstance(data, dict) else data))
+    return from_json(json.dumps(data.get("architecture", data) if isinstance(data, dict) else data))
 
 
 def whole_paths(arguments: argparse.Namespace) -> tuple[str, str | None]:

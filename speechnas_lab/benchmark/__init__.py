@@ -16,5 +16,7 @@ __getattr__, __dir__, __all__ = exports(
         "Table": ".table",
         "Row": ".table",
         "Run": ".table",
+        "describe": ".card",
+        "agreement": ".card",
     },
 )
