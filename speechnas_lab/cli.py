@@ -69,16 +69,16 @@ def make_parser() -> Parser:
     corpus_options(corpus)
     corpus.add_argument("--out", required=True, metavar="DIR")
 
-    bench = command("benchmark", "our own table of trained architectures: build it (hours), compare all strategies on it "
-                    "(minutes), or say what it is worth", "speechnas benchmark card")
+    bench = command("benchmark", "our own table of trained architectures: build it (hours), compare all strategies on "
+                    "it (minutes), or say what it is worth", "speechnas benchmark card")
     bench.add_argument("action", choices=["build", "compare", "card"])
     bench.add_argument("--out", metavar="DIR", default="runs/benchmark", help="where work in progress and results go; "
                        "run it again to go on")
     bench.add_argument("--table", metavar="DIR", help="use, or write, the tables in this folder (default: for build "
                        "OUT/table, else those in the package)")
-    bench.add_argument("--seeds", type=whole, default=200, metavar="N", help="searches for each strategy (default 200)")
-    bench.add_argument("--macro", type=whole, default=615, metavar="N", help="macro architectures to train (default all, 615)")
-    bench.add_argument("--cell", type=whole, default=342, metavar="N", help="cells to train, 684 are all (default 342)")
+    bench.add_argument("--seeds", type=whole, default=200, metavar="N", help="searches a strategy (default 200)")
+    bench.add_argument("--macro", type=whole, default=615, metavar="N", help="macro architectures (default all, 615)")
+    bench.add_argument("--cell", type=whole, default=342, metavar="N", help="cells (default 342; 684 are all)")
     bench.add_argument("--workers", type=whole, default=2, metavar="N", help="processes, one thread each (default 2)")
 
     grade = command("grade", "mark your own exercises with the public checks. Each notebook runs in a process of its "
