@@ -42,7 +42,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..errors import BadInput
-from ..space import Architecture
+from ..space import Architecture, Cell
 
 if TYPE_CHECKING:
     from ..space import MobileConformerSpace
@@ -105,11 +105,11 @@ class LatencyPredictor(RegressorMixin, BaseEstimator):
         wrong = (self._forest or self.correction_).predict(X)
         return line * np.exp(wrong) if self.relative_ else line + wrong
 
-    def _rows(self, X: np.ndarray | Sequence[Architecture]) -> np.ndarray:
-        """Architectures become rows; anything else stays as it is."""
-        if isinstance(X, Architecture):
+    def _rows(self, X: np.ndarray | Sequence[Architecture | Cell]) -> np.ndarray:
+        """Architectures and cells become rows; anything else stays as it is."""
+        if isinstance(X, (Architecture, Cell)):
             X = [X]
-        if not isinstance(X, (list, tuple)) or not X or not isinstance(X[0], Architecture):
+        if not isinstance(X, (list, tuple)) or not X or not isinstance(X[0], (Architecture, Cell)):
             return X
         if self.space is None:
             raise BadInput("architectures need a space to encode them; give LatencyPredictor(..., space=space)")

@@ -1,7 +1,7 @@
 """Weight sharing: the supernet, path and sandwich sampling, how well shared weights rank; mixed operations and DARTS.
 
 Read in this order: `elastic`, `supernet`, `sampling`, `ranking`; and apart from them `mixing`, `mixed`, `mixture`,
-`darts`, `inner`, `collapse`, `discretisation`.
+`darts`, `inner`, `collapse`, `discretisation`. The cell space has the same in small: `cells`, `cell_mixture`.
 """
 
 from .._lazy import exports
@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = exports(
     __name__,
     {
         "Supernet": ".supernet",
+        "CellSupernet": ".cells",
         "share": ".elastic",
         "Sandwich": ".sampling",
         "one_path": ".sampling",
@@ -24,6 +25,7 @@ __getattr__, __dir__, __all__ = exports(
         "MixedOp": ".mixed",
         "Zero": ".mixed",
         "MixedConformer": ".mixture",
+        "MixedCellNetwork": ".cell_mixture",
         "alpha_gradient": ".darts",
         "DartsStep": ".darts",
         "PlainStep": ".inner",

@@ -9,14 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..space import Architecture, MobileConformerSpace
+from ..space import Architecture, Cell, CellSpace, MobileConformerSpace
 from ..training.batches import Batch
 from ..training.losses import FrameHead, recognition_loss
 from ..training.recipe import Recipe
+from .cells import CellSupernet
 from .supernet import Supernet
 
 
-def one_path(supernet: Supernet, head: FrameHead | None, batch: Batch, recipe: Recipe, step: int) -> dict[str, float]:
+def one_path(
+    supernet: Supernet | CellSupernet, head: FrameHead | None, batch: Batch, recipe: Recipe, step: int
+) -> dict[str, float]:
     """A training step through one uniformly sampled path (SPOS, Guo et al., 2020)."""
     supernet.activate(some_path(supernet.space, random.Random(f"path {recipe.seed}/{step}")))
     loss, parts, _, _ = recognition_loss(supernet, head, batch, recipe, step)
@@ -24,7 +27,7 @@ def one_path(supernet: Supernet, head: FrameHead | None, batch: Batch, recipe: R
     return parts
 
 
-def some_path(space: MobileConformerSpace, rng: random.Random) -> Architecture:
+def some_path(space: MobileConformerSpace | CellSpace, rng: random.Random) -> Architecture | Cell:
     """A random architecture in the spelling that the search evaluates: blocks in the same places of the supernet."""
     return space.canonical(space.sample(rng))
 
