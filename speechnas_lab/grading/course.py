@@ -24,6 +24,7 @@ EXERCISES = {  # id -> module in `checks`
     "13-penalty": "penalty",
     "14-zero-cost": "zero_cost",
     "17-reinforce": "reinforce",
+    "17-hyperband": "hyperband",
     "18-search": "search_limits",
 }
 
