@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from ..space import SKIP, Architecture, MobileConformerSpace, Stage
 
-Cost = Callable[[Architecture], float]
+Bound = float | tuple[float, ...]
+Cost = Callable[[Architecture], Bound]
 
 
 class Tree(Protocol):
@@ -25,8 +26,11 @@ class Tree(Protocol):
 
     def depth(self) -> int: ...
 
-    def bound(self, partial: tuple) -> float:
-        """No completion of `partial` costs less than this (inf if it has none); of a whole solution, its cost."""
+    def bound(self, partial: tuple) -> Bound:
+        """No completion of `partial` costs less than this (inf if it has none); of a whole solution, its cost.
+
+        A tuple for several costs, each bounded by itself; inf alone for no completion.
+        """
 
     def solution(self, partial: tuple) -> Any:
         """What a whole partial stands for."""
@@ -41,8 +45,18 @@ class Visits:
     found: int = 0
 
 
-def within(tree: Tree, limit: float, visits: Visits | None = None) -> Iterator[Any]:
-    """Every solution of `tree` that costs at most `limit`, depth first, in the order of the options."""
+def exceeds(bound: Bound, limit: Bound) -> bool:
+    """Is `bound` inf or above `limit`? With several costs (tuples): is any of them?"""
+    if isinstance(bound, tuple) and isinstance(limit, tuple):
+        return any(cost > most or cost == inf for cost, most in zip(bound, limit, strict=True))
+    return bound == inf or bound > limit
+
+
+def within(tree: Tree, limit: Bound, visits: Visits | None = None) -> Iterator[Any]:
+    """Every solution of `tree` that costs at most `limit`, depth first, in the order of the options.
+
+    Several costs at once: a tree whose bounds are tuples, and a tuple with the limit of each.
+    """
     visits = visits if visits is not None else Visits()
     depth = tree.depth()
 
@@ -51,7 +65,7 @@ def within(tree: Tree, limit: float, visits: Visits | None = None) -> Iterator[A
             child = (*partial, option)
             visits.nodes += 1
             bound = tree.bound(child)
-            if bound > limit or bound == inf:
+            if exceeds(bound, limit):
                 visits.cut += 1  # whatever comes below costs at least this much
             elif len(child) < depth:
                 yield from descend(child)
@@ -66,7 +80,8 @@ class ArchitectureTree:
     """A Mobile Conformer space as a tree: the frame first (rates, widths, reductions, words), then block by block.
 
     cost: of an architecture, by a rule under which another block never makes it cheaper: parameters, MACs, or a sum of
-    latencies of the parts. Then the architecture with skips in all open slots bounds its completions from below.
+    latencies of the parts; or a tuple of several such. Then the architecture with skips in all open slots bounds its
+    completions from below.
 
     >>> from speechnas_lab.space import MobileConformerSpace, counts
     >>> space = MobileConformerSpace("laptop")
@@ -89,11 +104,13 @@ class ArchitectureTree:
     def depth(self) -> int:
         return 1 + sum(self.slots)
 
-    def bound(self, partial: tuple) -> float:
+    def hopeless(self, partial: tuple) -> bool:
+        """Are there too many blocks, or too few slots left for enough of them?"""
         filled = sum(not block.is_skip for block in partial[1:])
-        if filled > self.space.max_depth or filled + self.depth() - len(partial) < self.space.min_depth:
-            return inf  # too many blocks, or too few slots left for enough of them
-        return self.cost(self.architecture(partial))
+        return filled > self.space.max_depth or filled + self.depth() - len(partial) < self.space.min_depth
+
+    def bound(self, partial: tuple) -> Bound:
+        return inf if self.hopeless(partial) else self.cost(self.architecture(partial))
 
     def solution(self, partial: tuple) -> Architecture:
         return self.architecture(partial)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import BadInput
 from .asha import ASHA
+from .constraints import ConstraintSatisfaction
 from .evolution import NSGA2, AgeingEvolution, RegularizedEvolution
 from .grid import GridSearch
 from .hyperband import Hyperband
@@ -36,6 +37,7 @@ NAMED: dict[str, type[Strategy]] = {
     "asha": ASHA,
     "tpe": TPE,
     "reinforce": Reinforce,
+    "csp": ConstraintSatisfaction,
 }
 Evaluate = Callable[[Trial], Any]
 EvaluateMany = Callable[[list[Trial]], Iterable[Any]]
