@@ -68,6 +68,12 @@ def collapse(labels, blank=0):
             text.append(label)
     return text
 
+# %% wrong: only the first label
+# says: expected 2
+def collapse(labels, blank=0):
+    merged = [now for before, now in zip([None, *labels], labels) if now != before and now != blank]
+    return merged[:1]
+
 # %% wrong: only pairs are merged
 # says: only pairs are merged
 def collapse(labels, blank=0):

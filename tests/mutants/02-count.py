@@ -205,6 +205,32 @@ def count_architectures(choices):
 def count_architectures(choices):
     return 2 ** (len(choices.kernels) ** sum(choices.slots)) - 10**9
 
+# %% wrong: one skip of many is taken out
+# says: the skip is counted once for each expansion
+def count_architectures(choices):
+    skips = int(0 in choices.kernels and 0 in choices.heads)
+    solid = len(choices.kernels) * len(choices.heads) * len(choices.expansions) - skips
+    slots, stages = sum(choices.slots), len(choices.slots)
+    depths = range(choices.min_depth, choices.max_depth + 1)
+    filled = sum(comb(slots, d) * solid**d * skips ** (slots - d) for d in depths)
+    ways = len(choices.reductions) - 1
+    timed = sum(comb(stages, n) * ways**n for most in choices.rates().values() for n in range(most + 1))
+    words = len(choices.activations) * len(choices.norms) * len(choices.macarons)
+    return filled * timed * len(choices.widths) ** stages * words
+
+# %% wrong: the largest rate for all pairs
+# says: the maximum of the rates is taken for all pairs
+def count_architectures(choices):
+    skips = int(0 in choices.kernels and 0 in choices.heads)
+    solid = (len(choices.kernels) * len(choices.heads) - skips) * len(choices.expansions)
+    slots, stages = sum(choices.slots), len(choices.slots)
+    depths = range(choices.min_depth, choices.max_depth + 1)
+    filled = sum(comb(slots, d) * solid**d * skips ** (slots - d) for d in depths)
+    ways, most = len(choices.reductions) - 1, max(choices.rates().values())
+    timed = len(choices.rates()) * sum(comb(stages, n) * ways**n for n in range(most + 1))
+    words = len(choices.activations) * len(choices.norms) * len(choices.macarons)
+    return filled * timed * len(choices.widths) ** stages * words
+
 # %% right: a table filled slot by slot
 def count_architectures(choices):
     blocks = [(k, h) for k in choices.kernels for h in choices.heads if k or h]

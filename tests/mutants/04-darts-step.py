@@ -140,6 +140,15 @@ def darts_step(train_loss, valid_loss, weight_optimizer, alpha_optimizer):
         for p, slope in zip(group["params"], torch.autograd.grad(loss(), group["params"])):
             p.data -= group["lr"] * slope
 
+# %% wrong: both losses evaluated at the start
+# says: the training loss was evaluated before alpha moved
+def darts_step(train_loss, valid_loss, weight_optimizer, alpha_optimizer):
+    train, valid = train_loss(), valid_loss()
+    for loss, optimizer in [(valid, alpha_optimizer), (train, weight_optimizer)]:
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
 # %% right: six lines
 def darts_step(train_loss, valid_loss, weight_optimizer, alpha_optimizer):
     alpha_optimizer.zero_grad()

@@ -172,6 +172,48 @@ def unrolled_gradient(weights, alpha, train_loss, valid_loss, xi, epsilon=0.01):
                    lambda d, p, m, eps: d - xi * (p - m) / (2 * eps))
     return found
 
+# %% wrong: the copy is no copy
+# says: detach() without clone() keeps the same memory
+def unrolled_gradient(weights, alpha, train_loss, valid_loss, xi, epsilon=0.01):
+    start = [w.detach() for w in weights]
+    put(weights, [w - xi * g for w, g in zip(start, grad(train_loss(), weights))])
+    direct, *v = grad(valid_loss(), [alpha, *weights])
+    eps = epsilon / torch.cat([part.flatten() for part in v]).norm()
+    put(weights, [w + eps * part for w, part in zip(start, v)])
+    (plus,) = grad(train_loss(), [alpha])
+    put(weights, [w - eps * part for w, part in zip(start, v)])
+    (minus,) = grad(train_loss(), [alpha])
+    put(weights, start)
+    return direct - xi * (plus - minus) / (2 * eps)
+
+# %% wrong: lengths of single tensors
+# says: the length of v is taken tensor by tensor
+def unrolled_gradient(weights, alpha, train_loss, valid_loss, xi, epsilon=0.01):
+    start = [w.detach().clone() for w in weights]
+    put(weights, [w - xi * g for w, g in zip(start, grad(train_loss(), weights))])
+    direct, *v = grad(valid_loss(), [alpha, *weights])
+    eps = [epsilon / part.norm() for part in v]
+    put(weights, [w + e * part for w, e, part in zip(start, eps, v)])
+    (plus,) = grad(train_loss(), [alpha])
+    put(weights, [w - e * part for w, e, part in zip(start, eps, v)])
+    (minus,) = grad(train_loss(), [alpha])
+    put(weights, start)
+    return direct - xi * (plus - minus) / (2 * eps[-1])
+
+# %% wrong: each tensor its own length, one length below
+# says: each tensor of v got a length of its own
+def unrolled_gradient(weights, alpha, train_loss, valid_loss, xi, epsilon=0.01):
+    start = [w.detach().clone() for w in weights]
+    put(weights, [w - xi * g for w, g in zip(start, grad(train_loss(), weights))])
+    direct, *v = grad(valid_loss(), [alpha, *weights])
+    put(weights, [w + epsilon * part / part.norm() for w, part in zip(start, v)])
+    (plus,) = grad(train_loss(), [alpha])
+    put(weights, [w - epsilon * part / part.norm() for w, part in zip(start, v)])
+    (minus,) = grad(train_loss(), [alpha])
+    put(weights, start)
+    eps = epsilon / torch.cat([part.flatten() for part in v]).norm()
+    return direct - xi * (plus - minus) / (2 * eps)
+
 # %% right: in numpy's manner
 def unrolled_gradient(weights, alpha, train_loss, valid_loss, xi, epsilon=0.01):
     return answer(weights, alpha, train_loss, valid_loss, xi, epsilon,

@@ -20,7 +20,7 @@ def fair_round(slots, operations, rng):
     return [list(path) for path in zip(*(rng.sample(range(operations), operations) for _ in range(slots)))]
 
 # %% wrong: randint includes its end
-# says: counted from 0
+# says: includes its end
 def uniform_path(options, rng):
     return [rng.randint(0, count) for count in options]
 
@@ -123,6 +123,22 @@ def fair_round(slots, operations, rng):
 # says: does the function return it
 def uniform_path(options, rng):
     path = [rng.randrange(count) for count in options]
+
+def fair_round(slots, operations, rng):
+    return [list(path) for path in zip(*(rng.sample(range(operations), operations) for _ in range(slots)))]
+
+# %% wrong: one path
+# says: holds 1 path;
+def uniform_path(options, rng):
+    return [rng.randrange(count) for count in options]
+
+def fair_round(slots, operations, rng):
+    return [rng.sample(range(operations), operations)[:slots] * slots][:1]
+
+# %% wrong: numbers without end
+# says: a number of more than 4,300 digits
+def uniform_path(options, rng):
+    return [10**5000 for _ in options]
 
 def fair_round(slots, operations, rng):
     return [list(path) for path in zip(*(rng.sample(range(operations), operations) for _ in range(slots)))]

@@ -82,6 +82,8 @@ def _slips(c: Choices) -> dict[str, dict[str, int]]:
         "kernels and heads are added; every kernel goes with every number of heads":
             ways(solid=(len(c.kernels) + len(c.heads) - skips) * len(c.expansions)) * rest,
         "the skip is counted once for each expansion; a skip has none": ways(skips=skips * len(c.expansions)) * rest,
+        "the skip is counted once for each expansion, and all but one of them as blocks that do something":
+            ways(solid=len(c.kernels) * len(c.heads) * len(c.expansions) - skips) * rest,
         "the skip is left out: kernel 0 with 0 heads is a choice too": solid**slots * rest,
         "a skip is counted where none is allowed: it needs 0 among the kernels and 0 among the heads":
             (solid + 1) ** slots * rest,
@@ -100,6 +102,8 @@ def _slips(c: Choices) -> dict[str, dict[str, int]]:
     rest = filled * words * widths
     time = {
         "every stage may reduce time, whatever the output's frame length": rest * pairs * kinds**stages,
+        "the maximum of the rates is taken for all pairs; each pair of stem and output has its own": rest * pairs
+            * sum(comb(stages, n) * (kinds - 1) ** n for n in range(min(max(c.rates().values()), stages) + 1)),
         "it is forgotten that any stage may be the one that reduces": rest * _timed(c, _anywhere),
         "only the largest number of reductions is counted; fewer are allowed too": rest
             * sum(comb(stages, most) * (kinds - 1) ** most for most in c.rates().values()),

@@ -53,7 +53,13 @@ class Problem:
     def ask(self, work: Any) -> None:
         """One step of the learner's."""
         closures = self.closure("training"), self.closure("validation")
-        work.darts_step(*closures, self.weight_optimizer, self.alpha_optimizer)
+        try:
+            work.darts_step(*closures, self.weight_optimizer, self.alpha_optimizer)
+        except RuntimeError as error:
+            if "inplace operation" not in str(error):
+                raise
+            what = "backward() met numbers that have changed since the loss was evaluated"
+            raise Wrong(what, self.case, "the training loss was evaluated before alpha moved") from None
 
     def slope(self, function: Function, w: Tensor, alpha: Tensor, of_alpha: bool) -> Tensor:
         """d loss / d alpha or d loss / d w at plain values."""

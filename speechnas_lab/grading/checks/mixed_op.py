@@ -66,7 +66,7 @@ def steady(work: Any, rng: Random) -> None:
     if overflows(got):
         slip = "exp overflows; torch has a softmax that does not"
         raise Wrong("the result is not finite", f"alpha {_numbers(alpha)}", slip)
-    same(got, right, f"alpha {_numbers(alpha)}")
+    same(got, right, f"alpha {_numbers(alpha)}", tolerance=1e-3)  # at 800, float32 is that coarse
 
 
 @check("lets gradients reach alpha")

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from ..exercise import Exercise, Wrong, check
+from ..words import short
 
 DRAWS = 1200
 SLACK = 7.0  # standard deviations: chance alone practically never goes further
@@ -23,15 +24,10 @@ def _whole(got: Any, length: int, what: str, case: str) -> list[int]:
     try:
         found = [operator.index(item) for item in got]
     except TypeError:
-        raise Wrong(f"{what} is {_short(got)}; a list of {length} whole numbers is expected", case) from None
+        raise Wrong(f"{what} is {short(got)}; a list of {length} whole numbers is expected", case) from None
     if len(found) != length:
-        raise Wrong(f"{what} is {_short(got)}, {len(found)} numbers; expected {length}, one for each slot", case)
+        raise Wrong(f"{what} is {short(got)}, {len(found)} numbers; expected {length}, one for each slot", case)
     return found
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _path(got: Any, options: Sequence[int], what: str, case: str) -> list[int]:
@@ -39,9 +35,11 @@ def _path(got: Any, options: Sequence[int], what: str, case: str) -> list[int]:
     path = _whole(got, len(options), what, case)
     for slot, (choice, count) in enumerate(zip(path, options, strict=True)):
         if not 0 <= choice < count:
-            slip = "operations are counted from 0" if choice == count else ""
+            slip = "operations are counted from 0; and rng.randint, unlike randrange, includes its end"
+            slip = slip if choice == count else ""
             allowed = f"there are 0 to {count - 1}"
-            raise Wrong(f"{what} is {path}: slot {slot} has no operation {choice}, {allowed}", case, slip)
+            told = f"slot {slot} has no operation {short(choice)}, {allowed}"
+            raise Wrong(f"{what} is {short(path)}: {told}", case, slip)
     return path
 
 
@@ -53,12 +51,13 @@ def _round(got: Any, slots: int, operations: int, case: str) -> list[list[int]]:
     try:
         rows = list(got)
     except TypeError:
-        raise Wrong(f"{what} is {_short(got)}; a list of paths is expected", case) from None
+        raise Wrong(f"{what} is {short(got)}; a list of paths is expected", case) from None
     if len(rows) != operations:
         slip = ""
         if len(rows) == slots:
             slip = "rows and columns have changed places: a path holds one choice for each slot"
-        raise Wrong(f"{what} holds {len(rows)} paths; {operations} are a round", case, slip)
+        holds = f"{len(rows)} path{'s' if len(rows) != 1 else ''}"
+        raise Wrong(f"{what} holds {holds}; {operations} are a round", case, slip)
     return [_path(row, [operations] * slots, f"path {number}", case) for number, row in enumerate(rows)]
 
 
@@ -154,9 +153,9 @@ def reproducible(work: Any, rng: Random) -> None:
         if moved:
             raise Wrong(f"{name} moves the program's own source of chance", "", slip)
         if first != again:
-            raise Wrong(f"{name} gives {_short(first)}, then {_short(again)}", "two sources with the same seed", slip)
+            raise Wrong(f"{name} gives {short(first)}, then {short(again)}", "two sources with the same seed", slip)
         if all(call(Random(rng.random())) == first for _ in range(3)):
-            raise Wrong(f"{name} is always {_short(first)}", "different seeds", "nothing is drawn from rng")
+            raise Wrong(f"{name} is always {short(first)}", "different seeds", "nothing is drawn from rng")
 
 
 EXERCISE = Exercise(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..exercise import Exercise, Wrong, check, likely
+from ..words import short
 
 WIDTHS, KERNELS = (48, 64, 96), (0, 3, 7, 15)
 SHAPES = ((2, 2), (2, 3, 2), (3, 4, 3, 4))  # options on each level, the smallest tree first
@@ -39,13 +40,13 @@ class Tree:
             for level, option in enumerate(place)
         )
         if not good:
-            raise Wrong(f"added was asked for {str(partial)[:60]}", f"options {self.options}",
+            raise Wrong(f"added was asked for {short(partial)}", f"options {self.options}",
                         "added wants the choices from the first level down to the new one, as one tuple")  # fmt: skip
         self.asked.append(place)
         if len(self.asked) > self.most:
             raise Wrong(f"added was asked more than {self.most:.0f} times, far more than needed", str(self),
-                        "a branch that cannot fit any more is still searched: add the least of all open levels, not only "
-                        "of the next")  # fmt: skip
+                        "a branch that cannot fit any more is still searched: the least of all open levels must be "
+                        "added, not only of the next")  # fmt: skip
         return self.price(place)
 
     def price(self, place: tuple) -> int:
@@ -152,10 +153,10 @@ def _found(got: Any, case: str) -> set[tuple]:
     rows = []
     for row in got:
         if not isinstance(row, (list, tuple)) or not all(isinstance(x, (int, np.integer)) for x in row):
-            raise Wrong(f"the result holds {str(row)[:60]}, not a tuple of one option for each level", case)
+            raise Wrong(f"the result holds {short(row)}, not a tuple of one option for each level", case)
         rows.append(tuple(int(x) for x in row))
     if len(set(rows)) < len(rows):
-        raise Wrong(f"the result holds {max(rows, key=rows.count)} {max(map(rows.count, rows))} times", case)
+        raise Wrong(f"the result holds {short(max(rows, key=rows.count))} {max(map(rows.count, rows))} times", case)
     return set(rows)
 
 
@@ -164,13 +165,14 @@ def _compare(work: Any, tree: Tree, limit: float, case: str) -> None:
     if found == right:
         return
     missing, extra = sorted(right - found), sorted(found - right)
+    whole = True
     if extra:
         whole = len(extra[0]) == len(tree.options) and all(map(operator.contains, tree.options, extra[0]))
         what = f"costs {tree.total(extra[0])}" if whole else "is no whole choice"
-        what = f"{extra[0]} is among the results, but {what}"
+        what = f"{short(extra[0])} is among the results, but {what}"
     else:
         what = f"{missing[0]} costs {tree.total(missing[0])} and is missing"
-    slip = _likely(work)
+    slip = _likely(work) if whole else ""
     if not slip and missing and not extra:
         slip = "only the first solution is kept" if len(found) == 1 else (
             "a branch was left that still had a solution in it; its neighbours are not to be left with it")  # fmt: skip

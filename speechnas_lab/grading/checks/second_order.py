@@ -72,6 +72,10 @@ class Problem:
             return grad(grad(self.train(at, alpha), at, create_graph=True)[0] @ u, alpha)[0]
 
         term, xi, eps = product(v), self.xi, epsilon / v.norm()
+        aliased = (slope(self.train, w1 + eps * v, alpha) - slope(self.train, w1, alpha)) / (2 * eps)
+        parts = v.split([w.numel() for w in self.weights])
+        uneven = torch.cat([epsilon * part / part.norm() for part in parts])
+        wide = slope(self.train, w0 + uneven, alpha) - slope(self.train, w0 - uneven, alpha)
         one_sided = (slope(self.train, w0 + eps * v, alpha) - slope(self.train, w0, alpha)) / eps
         plain = slope(self.train, w0 + epsilon * v, alpha) - slope(self.train, w0 - epsilon * v, alpha)
         return right, {
@@ -88,6 +92,11 @@ class Problem:
             "v is the validation loss's slope at w, not at w'": direct - xi * product(v0),
             "v is the training loss's slope": direct - xi * product(inner),
             "the first term is taken at w, not at w'": before - xi * term,
+            "detach() without clone() keeps the same memory: the copy of w has moved, too": direct - xi * aliased,
+            "the length of v is taken tensor by tensor; it is one length, over all weights": direct
+            - xi * wide * parts[-1].norm() / (2 * epsilon),
+            "each tensor of v got a length of its own; it is one length, over all weights": direct
+            - xi * wide * v.norm() / (2 * epsilon),
             "the difference is one-sided; a central one is far more exact": direct - xi * one_sided,
             "epsilon is not divided by the length of v": direct - xi * plain / (2 * epsilon),
         }
@@ -124,7 +133,8 @@ def restores(work: Any, rng: Random) -> None:
     for tensor, value, name in zip(everything, before, ("weights[0]", "weights[1]", "alpha"), strict=True):
         if not torch.equal(tensor.detach(), value):
             off = float((tensor.detach() - value).abs().max())
-            slip = "to go back by adding what was taken away rounds; keep a copy" if off < 1e-9 else "a copy, then back"
+            slip = "a copy, then back; detach() without clone() keeps the same memory"
+            slip = "to go back by adding what was taken away rounds; keep a copy" if off < 1e-9 else slip
             raise Wrong(f"afterwards {name} is off by {off:.3g}", problem.case, slip)
         if tensor.grad is None or not torch.equal(tensor.grad, torch.ones_like(tensor)):
             slip = "backward() writes into .grad; torch.autograd.grad returns gradients and touches nothing"
