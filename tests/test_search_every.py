@@ -1,4 +1,4 @@
-"""What every strategy promises, on three spaces: new architectures inside the space, cases 28, 30 and 33."""
+"""What every strategy promises, on four spaces: new architectures inside the space, cases 28, 30 and 33."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 from gene_space import GeneSpace
+from toy_space import Toy
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.grading.small_space import small_space
 from speechnas_lab.search import SearchResult, Strategy, Trial, read_journal, search
 from speechnas_lab.search.run import NAMED
-from speechnas_lab.space import MobileConformerSpace, counts
+from speechnas_lab.space import CellSpace, MobileConformerSpace, counts
 
 torch.set_num_threads(1)
 NAN, INF = float("nan"), float("inf")
@@ -23,14 +24,16 @@ EVERY = sorted(NAMED)
 SPACES: dict[str, Callable[[], Any]] = {
     "toy": lambda: GeneSpace(6, 4, most=12),
     "small": small_space,
+    "cells": CellSpace,
     "laptop": lambda: MobileConformerSpace("laptop"),
 }
+QUICK = ["toy", pytest.param("small", marks=pytest.mark.slow), "cells", pytest.param("laptop", marks=pytest.mark.slow)]
 
 
 def value(trial: Trial) -> tuple[float, ...]:
     """Deterministic, another for each architecture, with some structure."""
     noise = random.Random(trial.arch.id).random()
-    size = sum(trial.arch.genes) if hasattr(trial.arch, "genes") else counts(trial.arch).parameters / 1e5
+    size = sum(trial.arch.genes) if isinstance(trial.arch, Toy) else counts(trial.arch).parameters / 1e5
     return (size + noise,)
 
 
@@ -38,7 +41,7 @@ def course(result: SearchResult) -> list[tuple[Any, ...]]:
     return [(t.number, t.arch, t.budget, t.values, t.state, t.reason) for t in result.trials]
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", QUICK)
 @pytest.mark.parametrize("name", EVERY)
 def test_case_28_new_allowed_and_inside_and_the_same_for_the_same_seed(name: str, space: str) -> None:
     place = SPACES[space]()
@@ -120,7 +123,7 @@ def test_failing_every_trial_ends_with_a_message(name: str) -> None:
         search(SPACES["toy"](), name, lambda trial: 1 / 0, 8, seed=0)
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", QUICK)
 @pytest.mark.parametrize("name", EVERY)
 def test_case_33_killed_anywhere_it_goes_on_to_the_same_trials(name: str, space: str, tmp_path: Path) -> None:
     place = SPACES[space]()
@@ -133,7 +136,7 @@ def test_case_33_killed_anywhere_it_goes_on_to_the_same_trials(name: str, space:
             calls.append(trial.number)
             return value(trial) if trial.number % 7 != 3 else (NAN,)
 
-        return search(place, name, evaluate, 20, journal=journal, seed=3)
+        return search(place, name, evaluate, 15, journal=journal, seed=3)
 
     straight = run(-1, None)
     for stop in (1, 5, 13):
@@ -144,7 +147,7 @@ def test_case_33_killed_anywhere_it_goes_on_to_the_same_trials(name: str, space:
         assert course(run(-1, journal)) == course(straight)
         assert sorted(calls) == [trial.number for trial in straight.trials]  # each was evaluated once
     with pytest.raises(BadInput, match="seed: 3 there, 4 now"):
-        search(place, name, value, 20, journal=journal, seed=4)
+        search(place, name, value, 15, journal=journal, seed=4)
 
 
 @pytest.mark.parametrize("name", EVERY)
