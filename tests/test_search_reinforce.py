@@ -15,7 +15,7 @@ from gene_space import GeneSpace
 from speechnas_lab.errors import BadInput
 from speechnas_lab.search import Reinforce, absolute_reward, search
 from speechnas_lab.search.controller import Controller, policy_loss
-from speechnas_lab.search.reinforce import Scale
+from speechnas_lab.search.rewards import Scale
 
 torch.set_num_threads(1)
 

@@ -25,7 +25,7 @@ __getattr__, __dir__, __all__ = exports(
         "ASHA": ".asha",
         "TPE": ".tpe",
         "Reinforce": ".reinforce",
-        "absolute_reward": ".reinforce",
+        "absolute_reward": ".rewards",
         "suggest": ".optuna_bridge",
         "EvolutionSampler": ".optuna_bridge",
         "Journal": ".journal",
