@@ -15,6 +15,11 @@ MOSTS = ((1, 3), (4, 2), (9, 3), (81, 3), (64, 4), (10, 3), (100, 3), (243, 3), 
 PATIENCE = 500  # calls of evaluate; the largest run needs 49
 NAMES = [a + b for a in "bcdfghjklmnprstvwz" for b in "aeiou"]
 Rungs = list[tuple[float, set[str]]]  # (budget, the configurations that were trained up to it)
+Keep = Callable[[list[str], list[str], int], list[str]]  # (best first, in order, eta) -> who goes on
+
+
+def _best(ranked: list[str], order: list[str], eta: int) -> list[str]:
+    return ranked[: max(1, len(ranked) // eta)]
 
 
 class Training:
@@ -73,13 +78,6 @@ class Training:
             left = [config for config in left if config in kept]
             budget = grow(budget) if grow else budget * self.eta
         return rungs
-
-
-Keep = Callable[[list[str], list[str], int], list[str]]  # (best first, in order, eta) -> who goes on
-
-
-def _best(ranked: list[str], order: list[str], eta: int) -> list[str]:
-    return ranked[: max(1, len(ranked) // eta)]
 
 
 def _short(value: Any) -> str:
