@@ -40,7 +40,7 @@ def ranges(*groups: str) -> list[Requirement]:
 def environment_text() -> str:
     """Return environment.yml: Python and pip from conda, the same pins below pip."""
     version = pins()
-    names = sorted(canonicalize_name(requirement.name) for requirement in ranges("lab", "dev"))
+    names = sorted(canonicalize_name(requirement.name) for requirement in ranges("optuna", "lab", "dev"))
     return "\n".join(
         [
             "# conda env create -f environment.yml. Written by `make pins` from constraints.txt.",
@@ -61,7 +61,7 @@ def environment_text() -> str:
 
 def test_pins_lie_in_the_ranges() -> None:
     version = pins()
-    for requirement in ranges("lab", "dev"):
+    for requirement in ranges("optuna", "lab", "dev"):
         assert version[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
