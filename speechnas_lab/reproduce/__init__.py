@@ -20,6 +20,8 @@ FIGURES = {  # name -> where it is made
     "collapse": "collapse.collapse_and_cures",
     "recipe": "ablations.recipe_without",
     "small-space": "exercise.small_space",
+    "darts-on-table": "tables.darts_on_table",
+    "proxy": "tables.proxy_task",
     "picture": "picture.found_beside_designed",
     "cells": "cells.cell_classes",
 }
