@@ -13,6 +13,7 @@ from exercise_files import ROOT, solution_code
 
 from speechnas_lab import cli
 from speechnas_lab.grading import EXERCISES, own
+from speechnas_lab.grading.blank import blank
 from speechnas_lab.grading.marking import OUTCOMES
 from speechnas_lab.grading.submission import read
 
@@ -90,6 +91,14 @@ def test_harmful_answers_earn_nothing_and_hear_why(name, tmp_path):
     assert found.outcome.startswith(outcome) and why in found.what, (found.outcome, found.what)
     assert "\n" not in found.what
     assert time.monotonic() - start < (4 if "endless loop" in name else 35)
+
+
+def test_an_untouched_notebook_is_not_begun(tmp_path):
+    for id in ("01-wer", "13-penalty"):
+        place = tmp_path / f"{id}.ipynb"
+        place.write_text(blank(id), encoding="utf-8")
+        found = own.grade_one(id, place, own.Limits(30, 300), seed=1)
+        assert (found.outcome, found.points, found.what) == ("not begun", 0, ""), found
 
 
 @pytest.mark.parametrize("start", ["", ", start_new_session=True"], ids=["in the group", "in sessions of their own"])

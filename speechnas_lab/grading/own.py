@@ -93,7 +93,9 @@ def grade_one(id: str, notebook: Path, limits: Limits, seed: int) -> Graded:
     else:
         found = Mark(id, seed, [Result(**entry) for entry in answer["mark"]["results"]])
         result.outcome, result.points = found.outcome, 0 if found.outcome == "over the limit" else found.points
-        if failure := found.first_failure:
+        if all(entry.what.endswith("is still to be written") for entry in found.results):
+            result.outcome = "not begun"
+        elif failure := found.first_failure:
             result.what = "; ".join(text for text in (failure.what, failure.case, failure.slip) if text)
     return result
 

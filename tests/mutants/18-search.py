@@ -149,7 +149,7 @@ def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
     return min(known, key=known.get)
 
 # %% wrong: evolution that has no time to begin
-# says: what is free to ask foretells
+# says: never gets past its first generation
 def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
     strategy = search.RegularizedEvolution(population=4, children=2, tournament=2, lifetime=None)
     allowed = lambda arch: latency_ms(arch) <= max_ms and int8_bytes(arch) <= max_bytes
@@ -162,6 +162,35 @@ def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
     drawn = {space.canonical(space.sample(rng)) for _ in range(250)}
     fits = [arch for arch in drawn if latency_ms(arch) <= max_ms and int8_bytes(arch) <= max_bytes]
     return min(sorted(fits, key=lambda arch: (int8_bytes(arch), arch.id))[:budget], key=score)
+
+# %% wrong: strictly below the latency limit
+# says: exactly at a limit is allowed
+def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
+    rng, known = random.Random(seed), {}
+    while len(known) < budget:
+        arch = space.canonical(space.sample(rng))
+        if arch not in known and latency_ms(arch) < max_ms and int8_bytes(arch) <= max_bytes:
+            known[arch] = score(arch)
+    return min(known, key=known.get)
+
+# %% wrong: strictly below the limit of the bytes, the largest first
+# says: exactly at a limit is allowed
+def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
+    rng = random.Random(seed)
+    drawn = {space.canonical(space.sample(rng)) for _ in range(250)}
+    fits = [arch for arch in drawn if latency_ms(arch) <= max_ms and int8_bytes(arch) < max_bytes]
+    return min(sorted(fits, key=lambda arch: (-int8_bytes(arch), arch.id))[:budget], key=score)
+
+# %% wrong: scores first, filters afterwards
+# says: ask them before the score
+def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
+    rng, known = random.Random(seed), {}
+    while len(known) < budget:
+        arch = space.canonical(space.sample(rng))
+        if arch not in known:
+            known[arch] = score(arch)
+    fits = [arch for arch in known if latency_ms(arch) <= max_ms and int8_bytes(arch) <= max_bytes]
+    return min(fits, key=known.get)
 
 # %% right: heap of the largest
 def find(space, score, latency_ms, int8_bytes, max_ms, max_bytes, budget, seed):
