@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .words import short
+
 
 class Wrong(Exception):
     """The learner's answer is wrong. `what` failed, on which `case`; `slip` is the likely misconception, if known."""
@@ -100,7 +102,7 @@ def difference(got: Any, right: Any, what: str, tolerance: float) -> str:
         return f"{what} is None; does the function return it?"
     a, b = _array(got), _array(right)
     if b is None:
-        return "" if a is None and _plain_equal(got, right) else f"{what} is {_short(got)}, which is not right"
+        return "" if a is None and _plain_equal(got, right) else f"{what} is {short(got, 80)}, which is not right"
     if a is None:
         return f"{what} is a {type(got).__name__}, not numbers"
     if a.shape != b.shape:
@@ -171,8 +173,3 @@ def _array(value: Any) -> np.ndarray | None:
 def _plain_equal(got: Any, right: Any) -> bool:
     """Equality that the right answer decides, not the learner's `__eq__`."""
     return type(got) is type(right) and right == got
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
