@@ -17,17 +17,12 @@ def describe(table: Table) -> dict[str, Any]:
     errors with another's, over the architectures that have three: no score that was made from one training can agree
     better with another.
     """
-    several = [row for row in table.rows if len(row.runs) > 1]
-    tested = np.array([[run.test_wer for run in row.runs] for row in several])
-    heard = np.array([[run.valid_wer[-1] for run in row.runs] for row in several])
-    pairs = [(a, b) for a in range(tested.shape[1]) for b in range(a)]
     valid = table.column("valid_wer")
     return {
         "architectures": len(table),
         "trainings": sum(len(row.runs) for row in table.rows),
         "valid_wer": {"best": float(valid.min()), "median": float(np.median(valid)), "worst": float(valid.max())},
-        "noise": {"test": float(tested.std(1, ddof=1).mean()), "valid": float(heard.std(1, ddof=1).mean())},
-        "ceiling": float(np.mean([spearmanr(tested[:, a], tested[:, b])[0] for a, b in pairs])),
+        **repeated(table),
         "fidelities": {f"{fidelity:.2f}": agreement([row.wer(fidelity) for row in table.rows], table)
                        for fidelity in FIDELITIES},
         "losses": {f"{fidelity:.2f}": agreement([row.runs[0].valid_loss[place] for row in table.rows], table)
@@ -37,6 +32,20 @@ def describe(table: Table) -> dict[str, Any]:
         "supernets": {name: agreement(table.column(name), table) for name in sorted(table.rows[0].facts)
                       if name.startswith("oneshot_")},
     }  # fmt: skip
+
+
+def repeated(table: Table) -> dict[str, Any]:
+    """Noise and ceiling of the architectures that were trained more than once; None while there are none."""
+    several = [row for row in table.rows if len(row.runs) > 1]
+    if len(several) < 3:
+        return {"noise": None, "ceiling": None}
+    tested = np.array([[run.test_wer for run in row.runs] for row in several])
+    heard = np.array([[run.valid_wer[-1] for run in row.runs] for row in several])
+    seeds = [(a, b) for a in range(tested.shape[1]) for b in range(a)]
+    return {
+        "noise": {"test": float(tested.std(1, ddof=1).mean()), "valid": float(heard.std(1, ddof=1).mean())},
+        "ceiling": float(np.mean([spearmanr(tested[:, a], tested[:, b])[0] for a, b in seeds])),
+    }
 
 
 def agreement(score: Any, table: Table, draws: int = 1000) -> dict[str, float]:
