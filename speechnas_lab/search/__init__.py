@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = exports(
         "Strategy": ".strategy",
         "NothingLeft": ".strategy",
         "RandomSearch": ".random_search",
+        "RankedPool": ".ranked",
         "GridSearch": ".grid",
         "LocalSearch": ".local",
         "RegularizedEvolution": ".evolution",
