@@ -87,7 +87,7 @@ ENTRANTS = {
     "random": Entrant(plain("random")),
     "grid": Entrant(plain("grid")),
     "local": Entrant(plain("local")),
-    "evolution": Entrant(plain("regularized-evolution", population=20, tournament=5)),
+    "evolution": Entrant(plain("evolution", population=20, children=1, tournament=5, crossover=0.0, lifetime=20)),
     "tpe": Entrant(plain("tpe")),
     "hyperband": Entrant(plain("hyperband", least=1 / 9)),
     "asha": Entrant(plain("asha", least=1 / 9)),
