@@ -76,8 +76,7 @@ def test_the_gradient_is_that_of_the_expected_reward() -> None:
     rewards = {pair: random.Random(str(pair)).random() for pair in itertools.product(range(2), range(3))}
 
     def likely(pair: tuple[int, int]) -> torch.Tensor:
-        _, logs = controller.steps(pair)
-        return torch.stack([log[i] for log, i in zip(logs, pair, strict=True)]).sum().exp()
+        return torch.stack([log[i] for log, i in zip(controller(pair), pair, strict=True)]).sum().exp()
 
     def gradient(loss: torch.Tensor) -> torch.Tensor:
         found = torch.autograd.grad(loss, list(controller.parameters()), allow_unused=True)
@@ -86,11 +85,11 @@ def test_the_gradient_is_that_of_the_expected_reward() -> None:
     expected = gradient(sum(likely(pair) * reward for pair, reward in rewards.items()))
     baseline = 0.3  # changes nothing on average
     averaged = sum(
-        likely(pair).detach() * gradient(policy_loss(controller.steps(pair)[1], pair, reward - baseline, 0.0))
+        likely(pair).detach() * gradient(policy_loss(controller(pair), pair, reward - baseline, 0.0))
         for pair, reward in rewards.items()
     )
     torch.testing.assert_close(-averaged, expected, atol=1e-10, rtol=1e-8)
-    log = controller.steps((0, 0))[1]
+    log = controller((0, 0))
     spread = sum(torch.distributions.Categorical(logits=row).entropy() for row in log)
     torch.testing.assert_close(policy_loss(log, (0, 0), 0.0, 0.5), -0.5 * spread)
 
@@ -98,7 +97,7 @@ def test_the_gradient_is_that_of_the_expected_reward() -> None:
 def test_draws_follow_the_probabilities() -> None:
     controller, rng = Controller([3, 2], hidden=8, seed=0), random.Random(0)
     with torch.no_grad():
-        controller.heads[0].bias.copy_(torch.tensor([2.0, 0.0, 0.0]))
+        controller.bias[0].copy_(torch.tensor([2.0, 0.0, 0.0]))
     wanted = controller.probabilities((0, 0))[0]
     drawn = [controller.draw(rng)[0] for _ in range(2000)]
     assert [drawn.count(n) / 2000 for n in range(3)] == pytest.approx(wanted, abs=0.04)

@@ -3,70 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from random import Random
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+NEVER = -1e9  # logit of an option that a gene does not have
 
 
 class Controller(nn.Module):
     """An LSTM over the genes: one step a gene, which reads the last choice and gives a softmax over the next.
 
     options: how many each gene has. Weights start within 0.1 around 0 (as in the paper: 0.08), so that every
-    choice is about as likely as the others.
+    choice is about as likely as the others. All genes' layers lie in one tensor, padded to the most options: a
+    step of learning takes a dozen operations however many genes there are.
     """
 
     def __init__(self, options: Sequence[int], hidden: int, seed: int) -> None:
         super().__init__()
         self.options = tuple(options)
+        genes, most = len(self.options), max(self.options)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.start = nn.Parameter(torch.empty(1, hidden))
-            self.cell = nn.LSTMCell(hidden, hidden)
-            self.heads = nn.ModuleList(nn.Linear(hidden, n) for n in self.options)
-            self.choices = nn.ModuleList(nn.Embedding(n, hidden) for n in self.options[:-1])
+            self.lstm = nn.LSTM(hidden, hidden)
+            self.head = nn.Parameter(torch.empty(genes, most, hidden))
+            self.bias = nn.Parameter(torch.empty(genes, most))
+            self.choices = nn.Embedding(sum(self.options), hidden)
             for weight in self.parameters():
                 nn.init.uniform_(weight, -0.08, 0.08)
+        missing = torch.arange(most)[None, :] >= torch.tensor(self.options)[:, None]
+        self.register_buffer("mask", missing * NEVER)
+        self.register_buffer("first", torch.tensor([0, *accumulate(self.options)][:-1]))  # in `choices`, of each gene
 
-    def steps(self, pick: Sequence[int] | Random) -> tuple[list[int], list[Tensor]]:
-        """Write one architecture: (indices, log-probabilities (options,) of each gene).
+    def forward(self, indices: Sequence[int]) -> Tensor:
+        """Log-probabilities (genes, most options) along the choices `indices`; -1e9 where there is no option."""
+        chosen = self.choices(self.first[:-1] + torch.tensor(indices[:-1], dtype=torch.int64))
+        states, _ = self.lstm(torch.cat([self.start, chosen]))  # (genes, hidden)
+        return self._log(states, slice(None))
 
-        pick: the indices to follow, or where the dice are.
-        """
-        indices: list[int] = []
-        logs: list[Tensor] = []
-        state = None
-        below = self.start  # (1, hidden)
-        for place, head in enumerate(self.heads):
-            state = self.cell(below, state)
-            log = F.log_softmax(head(state[0])[0], dim=0)  # (options,)
-            index = _roll(log, pick) if isinstance(pick, Random) else pick[place]
-            logs.append(log)
-            indices.append(index)
-            if place < len(self.choices):
-                below = self.choices[place](torch.tensor([index]))
-        return indices, logs
+    def _log(self, states: Tensor, genes: slice) -> Tensor:
+        logits = torch.einsum("goh,gh->go", self.head[genes], states) + self.bias[genes]
+        return (logits + self.mask[genes].to(logits)).log_softmax(1)
 
     @torch.no_grad()
     def draw(self, rng: Random) -> tuple[int, ...]:
-        return tuple(self.steps(rng)[0])
+        """Write one architecture by chance."""
+        indices: list[int] = []
+        state, below = None, self.start
+        for gene, count in enumerate(self.options):
+            states, state = self.lstm(below, state)
+            weights = self._log(states, slice(gene, gene + 1))[0, :count].exp().tolist()
+            indices += rng.choices(range(count), weights)
+            below = self.choices.weight[self.first[gene] + indices[-1]][None]
+        return tuple(indices)
 
     @torch.no_grad()
     def probabilities(self, indices: Sequence[int]) -> list[list[float]]:
         """How likely each option of each gene is, given `indices` before it."""
-        return [log.exp().tolist() for log in self.steps(indices)[1]]
+        return [row[:count].exp().tolist() for row, count in zip(self(indices), self.options, strict=True)]
 
 
-def _roll(log: Tensor, rng: Random) -> int:
-    return rng.choices(range(len(log)), weights=log.detach().exp().tolist())[0]
-
-
-def policy_loss(logs: Sequence[Tensor], indices: Sequence[int], advantage: float, entropy: float) -> Tensor:
+def policy_loss(logs: Tensor, indices: Sequence[int], advantage: float, entropy: float) -> Tensor:
     """Loss whose gradient is REINFORCE's (Williams 1992; Zoph and Le 2017, section 3.2) with an entropy bonus.
 
     L = -(r - b) sum over genes of log p(a_t | a_1..t-1)  -  entropy * sum over genes of H(p_t)
     """
-    chosen = torch.stack([log[index] for log, index in zip(logs, indices, strict=True)]).sum()
-    spread = torch.stack([-(log.exp() * log).sum() for log in logs]).sum()
+    chosen = logs.gather(1, torch.tensor(indices)[:, None]).sum()
+    spread = -(logs.exp() * logs).sum()
     return -advantage * chosen - entropy * spread

@@ -31,7 +31,7 @@ class Reinforce(Strategy):
     >>> strategy.tell(strategy.ask(), (0.3,))
     """
 
-    draws = 5  # in one ask: more only teach the same again, at 5 ms each
+    draws = 5  # in one ask: more only teach the same again
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Reinforce(Strategy):
         seed: int = 0,
         constraint: Callable[[Any], bool] | None = None,
         reward: Callable[[Sequence[float]], float] = minus_first,
-        rate: float = 0.005,  # of Adam; with `entropy` the best of five pairs that were tried on a space of 10^6
+        rate: float = 0.005,  # of Adam; with `entropy` chosen among five pairs on a made-up space of 10^6
         decay: float = 0.9,
         entropy: float = 0.05,
         hidden: int = 32,
@@ -118,7 +118,6 @@ class Reinforce(Strategy):
         reward = self.reward(values)
         if not math.isfinite(reward):
             return
-        indices, logs = self.controller.steps(draw)
         self._adam.zero_grad()
-        policy_loss(logs, indices, self.scale.advantage(reward), self.entropy).backward()
+        policy_loss(self.controller(draw), draw, self.scale.advantage(reward), self.entropy).backward()
         self._adam.step()
