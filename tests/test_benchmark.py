@@ -67,7 +67,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
             run = {"seed": seed, "valid_wer": [0.9, 0.5, 0.25 + n / 100], "valid_loss": [5.0, 3.0, 1.0],
                    "test_wer": 0.3 + n / 100 + seed, "train_loss": list(range(build.CURVE))}  # fmt: skip
             (tmp_path / "runs" / f"macro-{arch.id}-{seed}.json").write_text(json.dumps(run), encoding="utf-8")
-    build.write("macro", archs, tmp_path, {"facts": facts, "devices": {}}, tmp_path / "table")
+    build.write("macro", archs, tmp_path, {"facts": facts, "device": {}, "warnings": []}, tmp_path / "table")
     read = Table.open("macro", tmp_path / "table")
     assert [row.arch for row in read.rows] == archs
     assert [round(row.wer(), 6) for row in read.rows] == [0.25, 0.26, 0.27] and read.best.arch == archs[0]

@@ -103,7 +103,7 @@ def write(kind: str, archs: list[Any], out: Path, known: dict[str, Any], folder:
                 columns = ("seed", "valid_wer", "valid_loss", "test_wer", "train_loss")
                 runs.append({"id": arch.id, **{name: run[name] for name in columns}})
     made = {"command": "speechnas benchmark build", "source": asdict(SOURCE), "recipe": asdict(RECIPES[kind]),
-            "steps": STEPS, "devices": known["devices"], "vocabulary": vocabulary}  # fmt: skip
+            "steps": STEPS, "vocabulary": vocabulary, "device": known["device"], "warnings": known["warnings"]}
     whole = {"id": pa.string(), "json": pa.string(), "parameters": pa.int32(), "macs": pa.int64(),
              "bytes_int8": pa.int32()}  # fmt: skip
     types = pa.schema([(name, whole.get(name, pa.float32())) for name in heads[0]], {"made": json.dumps(made)})

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..files import read_json, write_json
-from ..hardware import profile
+from ..hardware import Profile, profile
 from ..jobs import Workers, tick
 from ..oneshot import CellSupernet, Supernet, one_path
 from ..space import counts, from_json
@@ -34,18 +33,10 @@ def energy_estimated(macs: int, weights: int) -> float:
     return 1e6 * (ARITHMETIC * macs + DRAM * weights)
 
 
-def latencies(archs: list[Any], out: Path, kind: str) -> dict[str, dict[str, Any]]:
-    """Milliseconds of each architecture's encoder on this machine, with one and with two threads, and the devices."""
-    from ..hardware import this_machine
-
+def latencies(archs: list[Any], out: Path, kind: str) -> Profile:
+    """Milliseconds of each architecture's encoder on this machine: ONNX Runtime, one thread, two seconds of speech."""
     vocabulary = open_speech(SOURCE).tokenizer.vocab_size
-    found = {}
-    for threads, name in ((1, "latency_ms"), (2, "latency_2_threads_ms")):
-        seen = profile(archs, vocab_size=vocabulary, device=this_machine(threads=threads),
-                       partial=out / f"{kind}-{threads}.json")  # fmt: skip
-        found[name] = {"device": seen.device.to_dict(), "warnings": list(seen.warnings),
-                       "values": {row.arch.id: round(row.latency_ms, 4) for row in seen.rows}}  # fmt: skip
-    return found
+    return profile(archs, vocab_size=vocabulary, progress=False, partial=out / f"{kind}-1.json")
 
 
 def indicate(archs: list[str], place: str) -> str:
@@ -81,7 +72,7 @@ def supernet_losses(kind: str, archs: list[str], seed: int, place: str) -> str:
 
 
 def gather(kind: str, archs: list[Any], out: Path, count: int) -> dict[str, Any]:
-    """All facts of a space: {"facts": {id: {name: number}}, "devices": {...}}. Work that lies in `out` is kept."""
+    """All facts of a space, {"facts": {id: {name: number}}, ...}, and the device. Work that lies in `out` is kept."""
     folder = out / "facts"
     folder.mkdir(parents=True, exist_ok=True)
     timed = latencies(archs, folder, kind)
@@ -95,14 +86,14 @@ def gather(kind: str, archs: list[Any], out: Path, count: int) -> dict[str, Any]
     zero = {id: row for job in fresh_ones for id, row in read_json(Path(job.result())).items()}
     losses = [read_json(Path(job.result())) for job in shared]
     vocabulary = open_speech(SOURCE).tokenizer.vocab_size
+    milliseconds = {row.arch.id: row.latency_ms for row in timed.rows}
     facts = {}
     for arch in archs:
         total = counts(arch, vocab_size=vocabulary)
         facts[arch.id] = {
-            **{name: column["values"][arch.id] for name, column in timed.items()},
+            "latency_ms": round(milliseconds[arch.id], 4),
             "energy_uj_estimated": round(energy_estimated(total.macs, total.parameters), 3),
             **{f"zero_{name}": zero[arch.id][name] for name in INDICATORS},
-            **{f"oneshot_{seed}": float(np.float32(found[arch.id])) for seed, found in enumerate(losses)},
+            **{f"oneshot_{seed}": found[arch.id] for seed, found in enumerate(losses)},
         }
-    return {"facts": facts, "devices": {name: {key: column[key] for key in ("device", "warnings")}
-                                        for name, column in timed.items()}}  # fmt: skip
+    return {"facts": facts, "device": timed.device.to_dict(), "warnings": list(timed.warnings)}

@@ -36,7 +36,7 @@ class Run:
 class Row:
     """One architecture: what it costs, and every training of it, seed 0 first.
 
-    facts: latency_ms and latency_2_threads_ms (encoder, two seconds of speech, ONNX Runtime), energy_uj_estimated, the
+    facts: latency_ms (encoder, two seconds of speech, ONNX Runtime, one thread), energy_uj_estimated, the
     indicators of fresh weights (zero_..., higher promises more), the supernets' losses (oneshot_0 ...).
     """
 
