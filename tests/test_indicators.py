@@ -457,3 +457,10 @@ def test_bad_input_names_the_indicator() -> None:
         score(small(), batch, names=["snip"])
     with pytest.raises(BadInput, match="no indicator is called 'grasp'; there are parameters, macs"):
         score(small(), words(), names=["grasp"])
+
+
+def test_a_network_that_hears_nothing_is_scored() -> None:
+    """A cell whose output is always the same: its Jacobians are zero, of rank 0, and correlate with nothing."""
+    deaf = build(CellSpace().from_vector([[5, 0], [5, 0, 0], [5, 0, 0, 0]]), vocab_size=20)
+    found = score(deaf, words(), names=["jacob_cov", "jacobian_rank", "synflow", "grad_norm"])
+    assert math.isnan(found["jacob_cov"]) and found["jacobian_rank"] == 0 and found["synflow"] >= 0

@@ -90,7 +90,7 @@ def jacob_cov(network: Recogniser, batch: Batch) -> float:
     sound, lengths = _without_padding(batch)
     with _apart(network) as own:
         x = sound.to(next(own.parameters())).requires_grad_()
-        (jacobian,) = torch.autograd.grad(own(x, lengths)[0].sum(), x)
+        (jacobian,) = torch.autograd.grad(own(x, lengths)[0].sum(), x, materialize_grads=True, allow_unused=True)
     correlations = torch.corrcoef(jacobian.flatten(1).double()).reshape(len(x), len(x))
     if not correlations.isfinite().all():
         return math.nan
@@ -114,7 +114,8 @@ def jacobian_rank(network: Recogniser, batch: Batch, probes: int | None = 8, tol
         if probes is not None:
             directions = torch.linalg.qr(torch.randn(len(directions), min(probes, len(directions))).to(pooled))[0]
         totals = (pooled @ directions).sum(0)
-        rows = [torch.autograd.grad(total, x, retain_graph=True)[0].flatten(1) for total in totals]
+        slopes = dict(retain_graph=True, materialize_grads=True, allow_unused=True)
+        rows = [torch.autograd.grad(total, x, **slopes)[0].flatten(1) for total in totals]
     jacobian = torch.cat(rows)  # (B * probes, T * F)
     return torch.linalg.matrix_rank(jacobian, rtol=tolerance).item() if jacobian.isfinite().all() else math.nan
 
