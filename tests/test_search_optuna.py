@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from typing import Any
 
 import optuna
@@ -44,7 +45,8 @@ def test_tpe_suggests_what_a_study_of_optuna_would() -> None:
     asked = strategy.ask().arch
     chance = random.Random()
     chance.setstate(state)
-    sampler = optuna.samplers.TPESampler(seed=chance.getrandbits(32), n_startup_trials=0)
+    with warnings.catch_warnings(action="ignore"):
+        sampler = optuna.samplers.TPESampler(seed=chance.getrandbits(32), n_startup_trials=0, multivariate=True)
     study = optuna.create_study(sampler=sampler)
     genes = {f"gene{n}": optuna.distributions.CategoricalDistribution(range(4)) for n in range(5)}
     for trial in strategy.trials[:5]:

