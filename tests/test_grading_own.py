@@ -74,7 +74,7 @@ HARMFUL = {
     "no Python": ("def wer(a, b) return 1", "does not run", "line 1: SyntaxError"),
     "late error": ("x = 1\n\nx / 0", "does not run", "line 3: ZeroDivisionError"),
     "nothing": ("", "does not run", "wer is not defined"),
-    "blank": ("def wer(a, b):\n    raise NotImplementedError()", "does not run", "wer is still to be written"),
+    "blank": ("def wer(a, b):\n    raise NotImplementedError()", "not begun", ""),
     "blank cell": ("raise NotImplementedError()", "does not run", "still to be written"),
     "equals everything": (
         "class Any(float):\n    __eq__ = lambda s, o: True\n    __abs__ = __sub__ = __rsub__ = lambda s, o=0: 0.0\n"
