@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..jobs import Workers, tick
-from ..search import RankedPool, Strategy, search
+from ..search import ENAS, RankedPool, Strategy, search
 from ..search.run import NAMED
 from .build import STEPS
 from .facts import SHARED, SUPERNETS
@@ -77,6 +77,13 @@ def ranked(column: str, sign: float, seeds: int = 1) -> Callable[[Table, int], S
     return make
 
 
+def on_shared_weights(table: Table, seed: int) -> Strategy:
+    """A controller whose reward is the loss in a supernet: another supernet for each seed, in turn."""
+    name = f"oneshot_{seed % SUPERNETS}"
+    known = dict(zip((row.id for row in table.rows), table.column(name), strict=True))
+    return ENAS(lambda arch: known.get(arch.id, float("nan")), name=name)
+
+
 def plain(name: str, **settings: Any) -> Callable[[Table, int], Strategy]:
     """A strategy by its name, with settings that suit 150 trainings."""
     return lambda table, seed: NAMED[name](**settings)
@@ -94,6 +101,7 @@ ENTRANTS = {
     "reinforce": Entrant(plain("reinforce")),
     "csp": Entrant(plain("csp")),
     "one-shot": Entrant(ranked("oneshot", 1.0, SUPERNETS), SUPERNET),
+    "enas": Entrant(on_shared_weights, SUPERNET),
     "zero-shot, naswot": Entrant(ranked("zero_naswot", -1.0)),
     "zero-shot, synflow": Entrant(ranked("zero_synflow", -1.0)),
     "parameters first": Entrant(ranked("parameters", -1.0)),

@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = exports(
         "ASHA": ".asha",
         "TPE": ".tpe",
         "Reinforce": ".reinforce",
+        "ENAS": ".enas",
         "absolute_reward": ".rewards",
         "suggest": ".optuna_bridge",
         "EvolutionSampler": ".optuna_bridge",
