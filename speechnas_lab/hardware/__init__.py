@@ -11,6 +11,9 @@ __getattr__, __dir__, __all__ = exports(
     {
         "Device": ".device",
         "this_machine": ".device",
+        "at_hand": ".device",
+        "find_device": ".device",
+        "RUNTIMES": ".device",
         "Timing": ".timing",
         "measure": ".timing",
         "quick_graph": ".graphs",
