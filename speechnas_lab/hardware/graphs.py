@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 OPSET, IR_VERSION = 20, 10  # what torch 2.14 exports by default
 
 
-def session(model: bytes | str | os.PathLike, threads: int = 1) -> onnxruntime.InferenceSession:
-    """Open a model, given as bytes or as a file, on the CPU with `threads` threads. BadInput if it is not a model."""
+def session(
+    model: bytes | str | os.PathLike, threads: int = 1, options: onnxruntime.SessionOptions | None = None
+) -> onnxruntime.InferenceSession:
+    """Open a model, given as bytes or as a file, on the CPU with `threads` threads. BadInput if it is not a model.
+
+    options: what else ONNX Runtime is to be told; its threads and its silence are set here.
+    """
     import onnxruntime as ort
 
-    options = ort.SessionOptions()
+    options = options or ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
     source = model if isinstance(model, bytes) else os.fspath(model)
     if isinstance(source, str) and not os.path.isfile(source):
