@@ -67,14 +67,16 @@ def test_held_out_architectures(kind, data):
 def test_the_table_has_no_negative_price(data):
     archs, ms = data
     predictor = LatencyPredictor("lookup", SPACE).fit(archs[:100], ms[:100])
-    assert (predictor.weights_ >= 0).all() and predictor.predict([SPACE.smallest()])[0] > 0
+    assert (predictor.fitted_.line.weights >= 0).all() and predictor.predict([SPACE.smallest()])[0] > 0
 
 
 def test_the_quick_forest_is_scikit_learns(data):
     archs, ms = data
     predictor = LatencyPredictor("forest", SPACE, trees=30).fit(archs[:100], ms[:100])
     rows = np.stack([SPACE.encode(arch) for arch in archs]).astype(np.float64)
-    assert np.allclose(predictor._forest.predict(rows), predictor.correction_.predict(rows), rtol=0, atol=1e-12)
+    quick, slow = predictor.fitted_.quick, predictor.fitted_.correction
+    assert np.allclose(quick.predict(rows), slow.predict(rows), rtol=0, atol=1e-12)
+    assert np.array_equal(quick.predict(rows)[:3], quick.predict(rows[:3]))  # the same bits alone and among many
     took = measure({"one": lambda: predictor.predict(rows[:1])}, repeats=5)["one"].median_ms
     assert took < 5, took
 

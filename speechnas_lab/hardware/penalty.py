@@ -44,7 +44,8 @@ def latency_penalty(latency: Number, target: float, weight: float, one_sided: bo
     return weight * (excess.clamp(min=0) if one_sided else excess.abs())
 
 
-def _softmax(alpha: Tensor) -> Tensor:
+def softmax(alpha: Tensor) -> Tensor:
+    """How much each candidate of a slot counts in a network that mixes by softmax."""
     return alpha.softmax(0)
 
 
@@ -74,7 +75,7 @@ class LatencyTable:
         rows = (rest[i * count : (i + 1) * count] for i in range(len(places)))
         return cls(fixed, tuple(tuple(ms - fixed for ms in row) for row in rows))
 
-    def expected(self, alphas: Sequence[Tensor], weigh: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
+    def expected(self, alphas: Sequence[Tensor], weigh: Callable[[Tensor], Tensor] = softmax) -> Tensor:
         """Expected latency of an undecided network, in milliseconds, differentiable (FBNet, Wu et al., 2019;
         ProxylessNAS, Cai et al., 2019). alphas: (candidates,) for each slot. weigh: from an alpha to how much each
         candidate counts, `mixing.expected` of a network that does not mix by softmax.
@@ -86,6 +87,37 @@ class LatencyTable:
         return self.fixed + sum(
             weigh(alpha) @ alpha.new_tensor(row) for alpha, row in zip(alphas, self.slots, strict=True)
         )
+
+    def of_choice(self, choice: Sequence[int]) -> float:
+        """Milliseconds of the network that holds candidate choice[s] in slot s."""
+        return self.fixed + sum(row[i] for row, i in zip(self.slots, choice, strict=True))
+
+    def best_within(
+        self, weights: Sequence[Sequence[float]], most_ms: float, least_ms: float = 0.0, steps: int = 4000
+    ) -> tuple[int, ...]:
+        """A hard limit, kept where it matters: of all networks from `least_ms` to `most_ms`, the one whose candidates
+        have the largest product of weights. A candidate's number for each slot.
+
+        A knapsack: slot by slot, the best choice for each latency, in `steps` equal steps up to `most_ms`; among
+        networks that take the same step only the likeliest goes on. Raises BadInput where no network fits.
+        """
+        step = most_ms / steps
+        kept: dict[int, tuple[float, float, tuple[int, ...]]] = {0: (0.0, self.fixed, ())}  # log chance, ms, choice
+        for row, chances in zip(self.slots, weights, strict=True):
+            grown: dict[int, tuple[float, float, tuple[int, ...]]] = {}
+            for chance, ms, choice in kept.values():
+                for i, (extra, weight) in enumerate(zip(row, chances, strict=True)):
+                    one = (chance + math.log(max(float(weight), 1e-300)), ms + extra, (*choice, i))
+                    place = round(one[1] / step)
+                    if place not in grown or one > grown[place]:
+                        grown[place] = one
+            kept = grown
+        fitting = [one for one in kept.values() if least_ms <= one[1] <= most_ms]
+        if not fitting:
+            low, high = (self.fixed + sum(map(pick, self.slots)) for pick in (min, max))
+            raise BadInput(f"no network takes {least_ms:.3f} to {most_ms:.3f} ms; all take {low:.3f} to {high:.3f} ms, "
+                           "give a wider or another limit")  # fmt: skip
+        return max(fitting)[2]
 
 
 def _with_blocks(skeleton: Architecture, blocks: dict[tuple[int, int], Block]) -> Architecture:

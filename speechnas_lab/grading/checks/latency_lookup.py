@@ -143,7 +143,8 @@ def _real() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     noise = np.random.default_rng(11).normal(0, 0.03, len(archs))
     ms = np.array([0.1 + counts(arch).macs / 4e7 + 0.02 * arch.depth for arch in archs]) * np.exp(noise)
     table = LatencyPredictor("lookup", space).fit(archs, ms)
-    return np.stack([space.encode(arch) for arch in archs]).astype(float) @ table.table_, ms, table.predict(archs)
+    rows = np.stack([space.encode(arch) for arch in archs]).astype(float)
+    return rows @ table.fitted_.line.table, ms, table.predict(archs)
 
 
 @check("agrees with the library on Mobile Conformers", 2)
