@@ -135,23 +135,25 @@ def test_groups_are_brought_to_one_level_and_an_interrupted_profile_goes_on(tmp_
     space, rng = MobileConformerSpace("laptop"), random.Random(0)
     archs = [space.sample(rng) for _ in range(8)]
     true = {arch.id: 1.0 + number for number, arch in enumerate(archs)}
-    measured: list[list[str]] = []
+    measured: list[tuple[int, list[str]]] = []
 
-    def pretend(group, *_):
-        measured.append([arch.id for arch in group])
+    def pretend(group, sizes, device, turns, *_):
+        measured.append((turns, [arch.id for arch in group]))
         if len(measured) == 2:
             raise KeyboardInterrupt
-        slow = {1: 1.0, 3: 2.0, 4: 1.5}[len(measured)]  # the machine gets slower, then recovers a little
-        timing = summary(np.ones((10, 1)))
+        slow = {1: 1.0, 3: 2.0, 4: 1.5}.get(len(measured), 1.5)  # the machine gets slower, then recovers a little
+        timing = summary(np.ones((turns, 1)))
         return {arch.id: dataclasses.replace(timing, median_ms=true[arch.id] * slow) for arch in group}
 
     monkeypatch.setattr(profiling_module, "GROUP", 2)
+    monkeypatch.setattr(profiling_module, "FEW", 0)
     monkeypatch.setattr(profiling_module, "_measure_group", pretend)
     partial = tmp_path / "profile.partial"
     with pytest.raises(KeyboardInterrupt):
-        profile(archs, progress=False, partial=partial)
-    found = profile(archs, progress=False, partial=partial)
-    assert len(measured) == 4 and measured[1] == measured[2]  # the first group was not measured again
+        profile(archs, progress=False, partial=partial, repeats=21)
+    found = profile(archs, progress=False, partial=partial, repeats=21)
+    assert len(measured) == 7 and measured[1] == measured[2]  # the first group was not measured again
+    assert measured[0][1] == measured[4][1] and [turns for turns, _ in measured[1:]] == [11, 11, 11, 10, 10, 10]
     assert np.allclose(found.latencies, 1.5 * np.array([true[arch.id] for arch in archs]))
     partial.write_text("junk")
     with pytest.raises(BadInput):

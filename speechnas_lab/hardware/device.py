@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 
 from ..errors import BadInput
+from .kit_script import cores, processor
 
 RUNTIMES = {  # name -> in words
     "onnxruntime": "ONNX Runtime, float32",
@@ -74,9 +73,8 @@ def this_machine(name: str | None = None, threads: int = 1, runtime: str = "onnx
         raise BadInput(f"threads is {threads}; give 1 or more")
     if runtime not in RUNTIMES:
         raise BadInput(f"runtime is {runtime!r}; allowed: {', '.join(RUNTIMES)}")
-    name = name or f"{platform.system()} {platform.machine()}"
-    cores = os.cpu_count() or 1
-    return Device(name, _processor(), cores, threads, version("onnxruntime"), version("torch"), runtime)
+    name, count = name or f"{platform.system()} {platform.machine()}", os.cpu_count() or 1
+    return Device(name, processor(), count, threads, version("onnxruntime"), version("torch"), runtime)
 
 
 @lru_cache(maxsize=1)
@@ -99,7 +97,7 @@ def find_device(name: str | None) -> Device:
 
 def usable_cores() -> int:
     """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(cores() or ()) or os.cpu_count() or 1
 
 
 def _gpu() -> str:
@@ -107,17 +105,3 @@ def _gpu() -> str:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-
-
-def _processor() -> str:
-    """The processor's model as the system names it, else its family."""
-    listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        for line in listing.read_text(errors="replace").splitlines():
-            if line.lower().startswith(("model name", "hardware")):
-                return line.split(":", 1)[1].strip()
-    if platform.system() == "Darwin":
-        answer = subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True)
-        if answer.returncode == 0:
-            return answer.stdout.strip()
-    return platform.processor() or platform.machine()

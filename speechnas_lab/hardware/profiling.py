@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +14,26 @@ import numpy as np
 
 from ..errors import BadInput
 from ..space import Architecture, Cell, from_json
+from .conditions import Conditions, Watch
 from .device import Device, this_machine
-from .graphs import quick_graph, session
+from .levels import together
+from .runtimes import Sizes, open_on, threads_kept
 from .timing import Timing, measure
 
 ANCHORS = 3  # networks measured again with every group, so that a machine which slows down between groups shows
 WARMUP = 3  # calls of each network before anything is timed
 GROUP = 25  # networks open at once; each takes about 10 MB
+PASSES = 2  # times that all groups are measured, opened anew: what differs is part of the spread
+FEW, MORE, PAUSE = 20, 5, 0.1  # below so many networks: so many passes, so many seconds apart
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measured architecture. Times are of one inference of the encoder, batch 1."""
+    """One measured architecture. Times are of one inference of the encoder, batch 1.
+
+    spread: relative; three profiles one after the other lie within it 19 times of 20, see `levels`. In files of earlier
+    versions, the interquartile range of the turns divided by their median.
+    """
 
     arch: Architecture | Cell
     latency_ms: float
@@ -45,6 +54,7 @@ class Profile:
     warnings: tuple[str, ...]
     rows: tuple[Row, ...]
     warmup: int = WARMUP
+    conditions: Conditions | None = None  # None: of an earlier version, or estimated
 
     @property
     def archs(self) -> list[Architecture | Cell]:
@@ -66,6 +76,7 @@ class Profile:
             "burst": self.burst,
             "warmup": self.warmup,
             "warnings": list(self.warnings),
+            "conditions": self.conditions.to_dict() if self.conditions else None,
         }
         rows = [
             json.dumps(
@@ -90,13 +101,14 @@ class Profile:
             numbers = [int(data[key]) for key in ("input_dim", "vocab_size")]
             frames, repeats, burst = round(data["audio_seconds"] * 100), int(data["repeats"]), int(data["burst"])
             device, warnings = Device.from_dict(data["device"]), tuple(str(line) for line in data["warnings"])
-            warmup = int(data.get("warmup", WARMUP))
+            warmup, told = int(data.get("warmup", WARMUP)), data.get("conditions")
+            conditions = None if told is None else Conditions.from_dict(told)
         except BadInput:
             raise
         except (ValueError, KeyError, TypeError) as error:
             why = f"{type(error).__name__}: {error}"
             raise BadInput(f"this is not a profile ({why}); make one with `speechnas profile`") from None
-        return cls(device, *numbers, frames, repeats, burst, warnings, rows, warmup)
+        return cls(device, *numbers, frames, repeats, burst, warnings, rows, warmup, conditions)
 
 
 def _row(data: dict) -> Row:
@@ -121,54 +133,52 @@ def profile(
 ) -> Profile:
     """Measure each of `archs` (equal ones once) with random weights on `frames` frames of 10 ms, batch 1.
 
-    Groups of networks take turns (see `timing`). The first few are measured with every group and bring the groups to
-    one level. partial: a file of finished groups; a profile that was interrupted goes on from it. A 100 architectures
-    of the laptop preset take about 15 s.
+    Groups of networks take turns (see `timing`), in several passes (see `levels`); `repeats` are those of all passes
+    together. partial: a file of finished groups; a profile that was interrupted goes on from it. 100 architectures of
+    the laptop preset take about 20 s. The machine is watched meanwhile: `conditions`, and a warning if not quiet.
     """
     archs = list(dict.fromkeys(archs))
     if not archs or frames < 1:
         raise BadInput("a profile needs one architecture or more and frames from 1")
-    device = device or this_machine()
+    device, sizes = device or this_machine(), Sizes(input_dim, vocab_size, frames)
     anchors, rest = archs[:ANCHORS], archs[ANCHORS:]
     groups = [anchors + rest[start : start + GROUP] for start in range(0, max(1, len(rest)), GROUP)]
+    passes = min(repeats, MORE if len(archs) < FEW else PASSES)
+    plan = [(turns, group) for turns in _shares(repeats, passes) for group in groups]
     key = [device.to_dict(), input_dim, vocab_size, frames, repeats, burst]
-    done = _read_groups(partial, key)
-    for number, group in enumerate(groups):
+    done, watch = _read_groups(partial, key), Watch()
+    for number, (turns, group) in enumerate(plan):
         ids = [arch.id for arch in group]
         if number < len(done) and list(done[number]) == ids:
             continue
-        label = f"profiling {number + 1}/{len(groups)}" if progress else None
-        done[number:] = [_measure_group(group, (input_dim, vocab_size, frames), device.threads, repeats, burst, label)]
+        label = f"profiling {number + 1}/{len(plan)}" if progress else None
+        if passes == MORE and number:
+            time.sleep(PAUSE)
+        done[number:] = [_measure_group(group, sizes, device, turns, burst, label)]
         _write_groups(partial, key, done)
-    level = {a.id: np.median([group[a.id].median_ms for group in done]) for a in anchors}
-    rows, warnings = {}, []
-    for group in done:
-        factor = math.exp(np.mean([math.log(level[a.id] / group[a.id].median_ms) for a in anchors]))
-        for name, timing in group.items():
-            rows.setdefault(name, (timing.median_ms * factor, timing.p95_ms * factor, timing.spread))
-            warnings += [timing.warning] if timing.warning else []
-    for anchor in anchors:
-        rows[anchor.id] = (float(level[anchor.id]), *rows[anchor.id][1:])
-    found = tuple(Row(arch, *rows[arch.id]) for arch in archs)
-    return Profile(device, input_dim, vocab_size, frames, repeats, burst, tuple(dict.fromkeys(warnings)), found)
+    conditions = watch.stop()
+    found = together(done, [arch.id for arch in anchors])
+    warnings = [timing.warning for timing in found.values()] + [conditions.warning(device.threads)]
+    rows = tuple(Row(arch, *_times(found[arch.id])) for arch in archs)
+    warnings = tuple(dict.fromkeys(filter(None, warnings)))
+    return Profile(device, input_dim, vocab_size, frames, repeats, burst, warnings, rows, conditions=conditions)
+
+
+def _shares(repeats: int, passes: int) -> list[int]:
+    """`repeats` turns in so many passes, as evenly as can be."""
+    return [len(share) for share in np.array_split(range(repeats), max(passes, 1))]
+
+
+def _times(timing: Timing) -> tuple[float, float, float]:
+    return timing.median_ms, timing.p95_ms, timing.spread
 
 
 def _measure_group(
-    group: list[Architecture | Cell],
-    sizes: tuple[int, int, int],
-    threads: int,
-    repeats: int,
-    burst: int,
-    label: str | None,
+    group: list[Architecture | Cell], sizes: Sizes, device: Device, repeats: int, burst: int, label: str | None
 ) -> dict[str, Timing]:
-    input_dim, vocab_size, frames = sizes
-    random = np.random.default_rng(0)
-    feed = {"features": random.standard_normal((1, frames, input_dim), dtype=np.float32), "lengths": np.array([frames])}
-    calls = {}
-    for arch in group:
-        opened = session(quick_graph(arch, input_dim=input_dim, vocab_size=vocab_size), threads)
-        calls[arch.id] = lambda opened=opened: opened.run(None, feed)
-    return measure(calls, repeats, WARMUP, burst, watch=_bar(label) if label else iter)
+    with threads_kept(device):
+        calls = {arch.id: open_on(device, arch, sizes) for arch in group}
+        return measure(calls, repeats, WARMUP, burst, watch=_bar(label) if label else iter)
 
 
 def _bar(label: str):

@@ -11,14 +11,13 @@ by 1.5%; the common level moves by 1.8% and 3.8%.
 
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import BadInput
+from .kit_script import brief, take_turns
 
 ENOUGH = 10  # turns below which a median and its spread say little
 
@@ -54,31 +53,16 @@ def measure(
     """
     if min(repeats, burst) < 1 or warmup < 0 or not callables:
         raise BadInput("measure needs something to call, repeats and burst from 1, and warmup from 0")
-    for call in callables.values():
-        for _ in range(warmup):
-            call()
-    taken = {name: np.empty((repeats, burst)) for name in callables}
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        for turn in watch(range(repeats)):
-            for name, call in callables.items():
-                call()  # brings its weights back into the cache
-                for number in range(burst):
-                    start = time.perf_counter_ns()
-                    call()
-                    taken[name][turn, number] = (time.perf_counter_ns() - start) / 1e6
-    finally:
-        if collecting:
-            gc.enable()
+    taken = take_turns(callables, repeats, warmup, burst, watch)
     return {name: summary(calls, warmup) for name, calls in taken.items()}
 
 
 def summary(calls_ms: np.ndarray, warmup: int = 0) -> Timing:
     """What calls of shape (turns, burst), in milliseconds, say."""
     repeats, burst = calls_ms.shape
-    best = calls_ms.min(axis=1)
-    low, median, high = np.percentile(best, [25, 50, 75])
-    few = f"only {repeats} repeats; take {ENOUGH} or more for a median to rely on" if repeats < ENOUGH else ""
-    p95 = float(np.percentile(calls_ms, 95))
-    return Timing(float(median), p95, float((high - low) / median), repeats, burst, warmup, few)
+    return Timing(*brief(calls_ms), repeats, burst, warmup, few(repeats))
+
+
+def few(repeats: int) -> str:
+    """A warning where there were too few turns, else ""."""
+    return f"only {repeats} repeats; take {ENOUGH} or more for a median to rely on" if repeats < ENOUGH else ""
