@@ -1,4 +1,6 @@
-"""The commands. Exit status: 0 done, 1 the work failed, 2 wrong usage. An error is one line: what, and what to do."""
+"""The commands. Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 a drift was found. An error is one line: what,
+and what to do.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def make_parser() -> Parser:
     profile.add_argument("--seed", type=seed, default=0, help="of the random architectures (default 0)")
     profile.add_argument("--out", metavar="FILE", help="where the profile goes (default: a table on the screen)")
 
-    export = command("export", "write a trained network as ONNX, float32 and int8",
+    export = command("export", "write a trained network as ONNX, float32, float16 and int8",
                      "speechnas export runs/small --out small.onnx")
     export.add_argument("folder", help="what `speechnas train` or `search` wrote")
     export.add_argument("--out", required=True, metavar="FILE")
@@ -81,6 +83,25 @@ def make_parser() -> Parser:
     bench.add_argument("--cell", type=whole, default=342, metavar="N", help="cells (default 342; 684 are all)")
     bench.add_argument("--workers", type=whole, default=2, metavar="N", help="processes, one thread each (default 2)")
 
+    monitor = command("monitor", "watch latencies and tell a shift from noise; exit status 3 when a drift was found",
+                      "speechnas monitor --baseline runs/first/baseline.json timings.csv --page drift.html")
+    task = monitor.add_mutually_exclusive_group(required=True)
+    task.add_argument("--baseline", metavar="FILE", help="what search, export or --make-baseline wrote")
+    task.add_argument("--make-baseline", metavar="FILE", help="write a baseline there instead of watching")
+    source = monitor.add_mutually_exclusive_group(required=True)
+    source.add_argument("timings", nargs="?", metavar="TIMINGS",
+                        help="a CSV with a column latency_ms, perhaps one called time; - for standard input")
+    source.add_argument("--probe", metavar="MODEL.onnx", help="time this model here instead")
+    monitor.add_argument("--follow", action="store_true", help="wait for more lines at the end of the CSV")
+    monitor.add_argument("--seconds", type=positive, metavar="N",
+                         help="how long to probe (default 10) or to follow (default: until Ctrl-C)")
+    monitor.add_argument("--smallest", type=positive, default=10.0, metavar="PERCENT",
+                         help="the smallest change that must be found; what stays below half of it is no drift "
+                         "(default 10)")
+    monitor.add_argument("--state", metavar="FILE", help="go on where the last run with this file stopped")
+    monitor.add_argument("--page", metavar="FILE.html", help="write a page with a picture")
+    monitor.add_argument("--prometheus", metavar="FILE.prom", help="write the state as Prometheus's text format")
+
     grade = command("grade", "mark your own exercises with the public checks. Each notebook runs in a process of its "
                     "own with limits, which is no sandbox: do not run strangers' notebooks with it",
                     "speechnas grade exercises --json marks.json")
@@ -97,6 +118,7 @@ def make_parser() -> Parser:
     reproduce.add_argument("name", help="which figure; `list` shows all")
     reproduce.add_argument("--out", metavar="DIR", default="runs/reproduce")
     reproduce.add_argument("--workers", type=whole, default=2, metavar="N", help="processes (default 2)")
+    reproduce.add_argument("--search", metavar="RUN", help="whose winner it is about (default: the measured search)")
     return parser
 
 
@@ -145,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from . import commands
 
-        getattr(commands, arguments.command)(arguments, argv)
+        status = getattr(commands, arguments.command)(arguments, argv)
     except BadInput as error:
         return _fail(str(error))
     except OSError as error:
@@ -160,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if type(error).__module__.startswith(__package__):
             return _fail(str(error))
         return _fail(f"{type(error).__name__}: {error} (`python -X dev -m speechnas_lab ...` shows where)")
-    return 0
+    return status or 0
 
 
 def _disk(error: OSError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def profile(arguments: argparse.Namespace, argv: list[str]) -> None:
 
 def export(arguments: argparse.Namespace, argv: list[str]) -> None:
     """ONNX files of a trained network."""
-    from .hardware import export_onnx, quantize_dynamic
+    from .hardware import export_onnx, quantize_dynamic, store_half, stored_bytes
     from .results import model_facts
     from .work import Source, open_speech, trained
 
@@ -96,10 +97,13 @@ def export(arguments: argparse.Namespace, argv: list[str]) -> None:
     source = Source(**result["source"])
     whole = export_onnx(trained(source, result["name"], folder), Path(arguments.out),
                         metadata=model_facts(open_speech(source)))
+    half = store_half(whole.path, whole.path.with_suffix(".fp16.onnx"))
     small = quantize_dynamic(whole.path, whole.path.with_suffix(".int8.onnx"))
     print(f"{whole.path}: opset {whole.opset}, {whole.file_bytes:,} bytes, "
           f"differs from torch by {whole.largest_error:.1e}")
-    print(f"{small}: {small.stat().st_size:,} bytes")
+    for path in (half, small):
+        share = stored_bytes(path) / whole.stored_bytes
+        print(f"{path}: {path.stat().st_size:,} bytes, weights {share:.0%} of float32's")
 
 
 def benchmark(arguments: argparse.Namespace, argv: list[str]) -> None:
@@ -160,6 +164,50 @@ def grade(arguments: argparse.Namespace, argv: list[str]) -> None:
         write_json(Path(arguments.json), own.as_json(results))
 
 
+def monitor(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """Latencies watched: 3 when a drift was found, else 0."""
+    from .hardware import drift_words as words
+    from .hardware.drift_baseline import Baseline, make_baseline, quality
+    from .hardware.drift_page import page
+    from .hardware.drift_watch import Watch, probed
+
+    smallest = arguments.smallest / 100
+    outputs = [Path(file) for file in (arguments.page, arguments.prometheus, arguments.state, arguments.make_baseline)
+               if file]
+    for path in outputs:
+        writable(path)
+    if arguments.make_baseline:
+        made = make_baseline(arguments.timings, arguments.probe)
+        print(quality(made, smallest))
+        made.write(arguments.make_baseline)
+        return 0
+    watch, found, kept = Watch(Baseline.read(arguments.baseline), smallest, arguments.state), 0, time.monotonic()
+
+    def keep() -> None:
+        watch.keep()
+        for path, write in ((arguments.page, page), (arguments.prometheus, words.prometheus)):
+            if path:
+                write_text(Path(path), write(watch))
+
+    samples = (probed(arguments.probe, arguments.seconds or 10.0) if arguments.probe else
+               watch.lines(arguments.timings, arguments.follow, arguments.seconds))
+    try:
+        for latencies, times in samples:
+            changes = watch.take(latencies, times)
+            for change in changes:
+                print(words.told(change, watch.monitor.baseline.half), flush=True)
+                found += not change.settled
+            if changes or time.monotonic() > kept + 5:
+                keep()
+                kept = time.monotonic()
+    except KeyboardInterrupt:
+        if not arguments.follow:
+            raise
+    keep()
+    print(words.summary(watch))
+    return 3 if found else 0
+
+
 def doctor(arguments: argparse.Namespace, argv: list[str]) -> None:
     """`speechnas doctor`"""
     from .doctor import examine
@@ -172,7 +220,7 @@ def reproduce(arguments: argparse.Namespace, argv: list[str]) -> None:
     """A figure of the README, made again."""
     from .reproduce import run
 
-    run(arguments.name, Path(arguments.out), arguments.workers)
+    run(arguments.name, Path(arguments.out), arguments.workers, Path(arguments.search) if arguments.search else None)
 
 
 def read_architecture(path: Path):  # noqa: ANN201

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from .hardware import (
     LatencyPredictor,
     Profile,
     Row,
+    SpeedReport,
     export_onnx,
     peak_memory,
     quantize_dynamic,
@@ -40,6 +41,9 @@ from .speech import LogMel, greedy_decode, paired_bootstrap, word_error_rate
 from .steps import Limits, Run
 from .training.batches import collate, in_length_order
 from .work import Source, Speech, open_speech, trained
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 SPEAKING = 12  # test utterances on which the real-time factor is measured
 
@@ -78,11 +82,11 @@ def model_facts(speech: Speech) -> dict[str, Any]:
             "features": f"log-mel, 80 bands, 16 kHz, 10 ms, {centred}(x - mean) / std"}
 
 
-def hear(model: Path, speech: Speech, split: str) -> list[str]:
-    """What an exported model makes of each utterance of a split, through ONNX Runtime."""
+def hear(model: Path, speech: Speech, split: str, size: int = 32) -> list[str]:
+    """What an exported model makes of each utterance of a split, through ONNX Runtime, `size` at a time."""
     opened, examples = session(model), speech.examples[split]
     texts = [""] * len(examples)
-    for rows in in_length_order(examples, 32):
+    for rows in in_length_order(examples, size):
         batch = collate(examples, rows)
         logits, lengths = opened.run(None, {"features": batch.features.numpy(), "lengths": batch.lengths.numpy()})
         for row, ids in zip(rows, greedy_decode(torch.from_numpy(logits), torch.from_numpy(lengths)), strict=False):
@@ -96,11 +100,9 @@ def measure_speed(run: Run, names: Sequence[str]) -> dict[str, dict[str, float]]
     folder = run.file("models")
     models = {name: session(folder / name / "model.onnx") for name in names}
     small = {f"{name} int8": session(folder / name / "model.int8.onnx") for name in names}
-    log_mel, scale = LogMel(), speech.examples["train"].scale
-    spoken = speech.corpus.split("test")
-    waves = [speech.corpus.audio(u) for u in spoken[:: max(1, len(spoken) // SPEAKING)][:SPEAKING]]
-    speeds = real_time_factor(models | small, lambda wave: scale(log_mel(wave)), waves)
-    feed = {"features": torch.randn(1, 200, len(scale.mean)).numpy(), "lengths": torch.tensor([200]).numpy()}
+    speeds = rtf_on_speech(models | small, speech)
+    bands = len(speech.examples["train"].scale.mean)
+    feed = {"features": torch.randn(1, 200, bands).numpy(), "lengths": torch.tensor([200]).numpy()}
     encoders = measure({name: lambda m=m: m.run(None, feed) for name, m in (models | small).items()}, 20, burst=5)
     return {
         name: {"rtf": speeds[name].rtf, "rtf_int8": speeds[f"{name} int8"].rtf, "rtf_spread": speeds[name].spread,
@@ -108,6 +110,14 @@ def measure_speed(run: Run, names: Sequence[str]) -> dict[str, dict[str, float]]
          "latency_int8_ms": encoders[f"{name} int8"].median_ms}
         for name in names
     }
+
+
+def rtf_on_speech(sessions: dict[str, InferenceSession], speech: Speech) -> dict[str, SpeedReport]:
+    """The real-time factor of models in one run, on a dozen test utterances."""
+    log_mel, scale = LogMel(), speech.examples["train"].scale
+    spoken = speech.corpus.split("test")
+    waves = [speech.corpus.audio(u) for u in spoken[:: max(1, len(spoken) // SPEAKING)][:SPEAKING]]
+    return real_time_factor(sessions, lambda wave: scale(log_mel(wave)), waves)
 
 
 # Step 10: monitoring --------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -76,7 +75,7 @@ def export_onnx(
     finally:
         network.train(was_training)
     path = Path(path)
-    _save(model, path)
+    save(model, path)
     opset = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
     return Exported(path, opset, exporter, error, stored_bytes(path), path.stat().st_size)
 
@@ -110,33 +109,6 @@ def verify(
     return largest
 
 
-def quantize_dynamic(path: str | os.PathLike, out: str | os.PathLike) -> Path:
-    """Write `out`: the model `path` with the weights of its matrix products and LSTMs as int8, one scale a column.
-
-    Activations are quantised while it runs. Convolutions stay as they are. It saves bytes for certain and time only
-    perhaps: measure both. ONNX Runtime's symbolic shape inference fails on such graphs and is not needed.
-    """
-    from onnxruntime.quantization import QuantType
-    from onnxruntime.quantization import quantize_dynamic as quantize
-
-    out = Path(out)
-    session(path)  # says in one line what is wrong with a file that is no model
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder, _quiet("root"):
-        small = Path(folder) / "int8.onnx"
-        quantize(
-            str(path),
-            str(small),
-            op_types_to_quantize=["MatMul", "Gemm", "LSTM"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            extra_options={"MatMulConstBOnly": True},
-        )
-        model = onnx.load(small)
-    _save(model, out)
-    session(out)  # a graph that this processor cannot run must not leave this function
-    return out
-
-
 def stored_bytes(path: str | os.PathLike) -> int:
     """Bytes of all weights in an ONNX file as they are stored: int8 counts 1, float32 counts 4, scales included."""
     model = onnx.load(os.fspath(path))
@@ -159,7 +131,7 @@ def _by_torch(network: Recogniser, input_dim: int) -> onnx.ModelProto:
 
     free = torch.export.Dim.DYNAMIC
     example = (torch.zeros(2, 37, input_dim), torch.tensor([37, 30]))
-    with _quiet("torch.onnx._internal.exporter._registration"), warnings.catch_warnings():
+    with quiet("torch.onnx._internal.exporter._registration"), warnings.catch_warnings():
         # The exporter's own use of a deprecated call, and a note that every LSTM causes.
         warnings.filterwarnings("ignore", "_check_is_size will be removed", FutureWarning)
         warnings.filterwarnings("ignore", "The tensor attributes self", UserWarning)
@@ -182,7 +154,7 @@ def _by_torch(network: Recogniser, input_dim: int) -> onnx.ModelProto:
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
+def quiet(name: str) -> Iterator[None]:
     """Errors only from one logger."""
     logger = logging.getLogger(None if name == "root" else name)
     level = logger.level
@@ -193,7 +165,7 @@ def _quiet(name: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _save(model: onnx.ModelProto, path: Path) -> None:
+def save(model: onnx.ModelProto, path: Path) -> None:
     """Write whole or not at all."""
     fresh = path.with_name(path.name + ".new")
     fresh.write_bytes(model.SerializeToString(deterministic=True))

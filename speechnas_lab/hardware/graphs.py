@@ -232,8 +232,8 @@ class Maker:
 
     def block(self, x: str, mask: str, frames: str, name: str, width: int, block: Block, arch: Architecture) -> str:
         hidden = round(block.expansion * width)
-        half = self.constant(0.5, np.float32)
         if arch.macaron:
+            half = self.constant(0.5, np.float32)
             y = self.feed_forward(x, f"{name}.first", width, hidden, arch.activation)
             x = self.op("Add", x, self.op("Mul", y, half))
         if block.heads:

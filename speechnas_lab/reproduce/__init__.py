@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ FIGURES = {  # name -> where it is made
     "proxy": "tables.proxy_task",
     "picture": "picture.found_beside_designed",
     "cells": "cells.cell_classes",
+    "bits": "bits.fewer_bits",
 }
 
 
@@ -33,15 +35,21 @@ def maker(name: str) -> Any:
     return getattr(import_module(f".{module}", __package__), function)
 
 
-def run(name: str, out: Path, workers: int = 2) -> dict[str, Any]:
-    """Make one figure; its numbers go to OUT/NAME.json and to the screen. Work that lies in OUT is not done again."""
+def run(name: str, out: Path, workers: int = 2, search: Path | None = None) -> dict[str, Any]:
+    """Make one figure; its numbers go to OUT/NAME.json and to the screen. Work that lies in OUT is not done again.
+
+    search: the folder of a search whose winner the figure is about, where it is about a winner.
+    """
     if name == "list":
         print("\n".join(f"{key:10} {maker(key).__doc__.splitlines()[0]}" for key in FIGURES))
         return {}
     if name not in FIGURES:
         raise BadInput(f"no figure is called {name!r}: there are {', '.join(FIGURES)}")
+    make, more = maker(name), {} if search is None else {"search": search}
+    if more and "search" not in signature(make).parameters:
+        raise BadInput(f"{name} is not about the winner of a search: leave out --search")
     out.mkdir(parents=True, exist_ok=True)
-    found = maker(name)(out / name, workers)
+    found = make(out / name, workers, **more)
     write_json(out / f"{name}.json", found)
     print(f"{out / name}.json")
     return found
