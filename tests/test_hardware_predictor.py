@@ -11,32 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
+import skops.io
+from made_up_machine import made_up_ms
 from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import LatencyPredictor, measure
-from speechnas_lab.space import MobileConformerSpace, segments
+from speechnas_lab.space import MobileConformerSpace
 
 SPACE = MobileConformerSpace("laptop")
 KINDS = ("lookup", "forest", "mlp", "corrected")
-
-
-def made_up_ms(arch) -> float:
-    """A machine with a price for each operation, and caches that make wide networks dearer than their sum."""
-    time, total = 50, 0.05
-    for segment in segments(arch):
-        time = time if segment.reduction == "none" else (time + 1) // 2
-        for block in segment.blocks:
-            width = segment.width
-            total += 0.02 + time * 2 * width * round(block.expansion * width) / 60e6
-            if block.heads:
-                total += 0.03 + time * 4 * width**2 / 60e6 + block.heads * time**2 / 1e6
-            if block.kernel:
-                total += 0.02 + time * width * (3 * width / 60e6 + block.kernel / 8e6)
-        total *= 1 + segment.width / 4000
-    return total
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +127,12 @@ def test_bad_files_are_refused_and_never_run(data, tmp_path):
     refuse(f"0.23.1, here is {sklearn.__version__}; fit it again", old, parts)
     refuse("not a saved predictor", {key: about[key] for key in about if key != "scikit-learn"}, parts)
     refuse("not a saved predictor", about, parts[: len(parts) // 2])
+    refuse("not a saved predictor", about, skops.io.dumps({"columns": 3}))
+    bent = LatencyPredictor.load(good, SPACE)
+    bent.fitted_.correction.estimators_[0].tree_.children_left[0] = 0  # a loop, which would never end
+    bent.save(tmp_path / "bent")
+    with zipfile.ZipFile(tmp_path / "bent") as archive:
+        refuse("broken tree", about, archive.read("parts.skops"))
     whole = good.read_bytes()
     for cut in (0, 10, len(whole) // 2, len(whole) - 1):
         refuse("not a saved predictor", raw=whole[:cut])

@@ -69,8 +69,8 @@ class Range(NamedTuple):
         return self._replace(low=np.minimum(self.low, other.low), high=np.maximum(self.high, other.high))
 
     def outside(self, X: np.ndarray) -> str:
-        """Empty if all rows lie within the range, MARGIN of it added to either side; else a line that names the worst count
-        and is the same for the same count, so that a search is told once."""
+        """Empty if all rows lie within the range and MARGIN of it to either side; else a line that names the worst
+        count. It is the same line for the same count, so that a search is told once."""
         rows, width = X if self.table is None else X @ self.table, self.high - self.low
         unit = np.where(width > 0, width, np.maximum(np.abs(self.high), 1.0))
         slack = np.where(width > 0, MARGIN, 1e-6)
