@@ -61,17 +61,22 @@ def quick_graph(
     """
     maker = Maker(weights, seed)
     write(arch, maker, input_dim, vocab_size)
+    return model_bytes(maker, input_dim, vocab_size)
+
+
+def model_bytes(maker: Maker, bands: int, labels: int, opset: int = OPSET, ir_version: int = IR_VERSION) -> bytes:
+    """What `maker` wrote, as an ONNX model with the inputs and outputs of a recogniser."""
     inputs = [
-        helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", "time", input_dim]),
+        helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", "time", bands]),
         helper.make_tensor_value_info("lengths", TensorProto.INT64, ["batch"]),
     ]
     outputs = [
-        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "steps", vocab_size]),
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "steps", labels]),
         helper.make_tensor_value_info("out_lengths", TensorProto.INT64, ["batch"]),
     ]
     graph = helper.make_graph(maker.nodes, "encoder", inputs, outputs, list(maker.stored.values()))
-    opset = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION).SerializeToString()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
+    return model.SerializeToString()
 
 
 @singledispatch
