@@ -14,10 +14,12 @@ FIGURES = {  # name -> where it is made
     "fidelity": "searches.rank_fidelity",
     "peers": "searches.against_peers",
     "predictor": "machine.predictor_quality",
+    "predictors": "predictors.predictors",
     "step": "machine.step_costs",
     "evolution": "machine.evolution_overhead",
     "darts": "gradient.darts_against_others",
     "lambda": "gradient.lambda_walk",
+    "multiplier": "multiplier.multiplier",
     "collapse": "collapse.collapse_and_cures",
     "recipe": "ablations.recipe_without",
     "small-space": "exercise.small_space",
@@ -25,6 +27,8 @@ FIGURES = {  # name -> where it is made
     "proxy": "tables.proxy_task",
     "picture": "picture.found_beside_designed",
     "cells": "cells.cell_classes",
+    "roofline": "roofline.check",
+    "table21": "table21.manual_against_searched",
     "bits": "bits.fewer_bits",
 }
 

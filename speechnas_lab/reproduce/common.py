@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..files import read_json, write_json
 from ..jobs import Workers
 from ..space import Architecture, MobileConformerSpace
 from ..steps import BUDGETS
@@ -42,3 +44,12 @@ def scratch_truth(source: Source, archs: list[Architecture], seeds: int, out: Pa
     ]
     rates = [result["valid"]["wer"] for result in workers.gather(jobs)]
     return np.array(rates).reshape(seeds, len(archs)).T
+
+
+def kept(path: Path, make: Any, *arguments: Any) -> Any:
+    """What `make` gave the last time, from its file; else make it and keep it."""
+    known = read_json(path)
+    if known is None:
+        known = make(*arguments)
+        write_json(path, known)
+    return known

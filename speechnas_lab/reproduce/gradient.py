@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..files import read_json, write_json
 from ..hardware import LatencyPredictor, LatencyTable, latency_penalty, profile
 from ..jobs import Workers
 from ..models import build
@@ -22,7 +21,7 @@ from ..space import PRESETS, SKIP, Architecture, MobileConformerSpace, Stage
 from ..training import BatchPlan, Recipe, collate, train
 from ..training.losses import ctc_loss, mean_of_finite
 from ..work import Source, Speech, open_speech, train_alone
-from .common import STANDARD, speech_source
+from .common import STANDARD, kept, speech_source
 
 # Six slots, each a skip, a short or a long convolution, attention, or attention with either: 46,656 architectures.
 SPACE = MobileConformerSpace(choices=replace(
@@ -59,11 +58,11 @@ def darts_against_others(out: Path, count: int) -> dict[str, Any]:
 def search_each_way(source: Source, seed: int, folder: str) -> dict[str, dict[str, Any]]:
     """Each strategy's choice for one seed. Random search and evolution may spend what DARTS took."""
     speech, place = open_speech(source), Path(folder)
-    found = {"darts": _kept(place / f"darts-{seed}.json", by_gradient, speech, seed)}
+    found = {"darts": kept(place / f"darts-{seed}.json", by_gradient, speech, seed)}
     seconds = found["darts"]["seconds"]
     for name, strategy in (("random", RandomSearch(SPACE, seed)), ("evolution", RegularizedEvolution(
             SPACE, seed, population=6, children=1, tournament=3, lifetime=12))):
-        found[name] = _kept(place / f"{name}-{seed}.json", by_trials, speech, strategy, seconds, seed)
+        found[name] = kept(place / f"{name}-{seed}.json", by_trials, speech, strategy, seconds, seed)
     return found
 
 
@@ -122,7 +121,7 @@ def lambda_walk(out: Path, count: int) -> dict[str, Any]:
     """Lambda from 0 upwards: expected and derived latency, loss, error rate from scratch; three seeds."""
     source, rng = speech_source(), random.Random("lambda")
     archs = list({SPACE.canonical(SPACE.sample(rng)): None for _ in range(80)})
-    latencies = _kept(out / "profile.json", lambda: [float(ms) for ms in profile(archs, progress=False).latencies])
+    latencies = kept(out / "profile.json", lambda: [float(ms) for ms in profile(archs, progress=False).latencies])
     predictor = LatencyPredictor("lookup", space=SPACE).fit(archs, latencies)
     table = LatencyTable.of(predictor.predict, SKELETON, SPACE.blocks())
     with Workers(count) as workers:
@@ -155,7 +154,7 @@ def walk(source: Source, seed: int, table: LatencyTable, folder: str) -> list[di
     train(network, speech.examples["train"], Recipe(steps=400, seed=seed), speech.frame_labels, warm,
           checkpoint=place / f"warm-{seed}.pt")  # fmt: skip
     start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    return [_kept(place / f"walk-{seed}-{weight:g}.json", one_lambda, speech, start, seed, weight, table)
+    return [kept(place / f"walk-{seed}-{weight:g}.json", one_lambda, speech, start, seed, weight, table)
             for weight in LAMBDAS]
 
 
@@ -176,12 +175,3 @@ def one_lambda(speech: Speech, start: dict, seed: int, weight: float, table: Lat
     return {"arch": arch.to_json(), "expected_ms": float(table.expected(network.alphas).detach()),
             "derived_ms": table.fixed + sum(picked), "mixed_loss": validation_loss(network, speech),
             "kept": network.kept()}
-
-
-def _kept(path: Path, make: Any, *arguments: Any) -> Any:
-    """What `make` gave the last time, from its file; else make it and keep it."""
-    known = read_json(path)
-    if known is None:
-        known = make(*arguments)
-        write_json(path, known)
-    return known

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from ..files import read_json, write_json
-from ..hardware import LatencyPredictor, at_hand, choose_samples, profile
+from ..hardware import Device, LatencyPredictor, at_hand, choose_samples, profile
 from ..hardware.predictor import KINDS
 from ..space import Architecture, MobileConformerSpace
-from .common import random_archs
+from .common import kept, random_archs
 
 SEEN, FRESH, DRAWS, FEW = 100, 50, 6, 10
 INTERVAL = 0.9
@@ -23,7 +22,7 @@ def predictors(out: Path, count: int) -> dict[str, Any]:
     """Each kind of predictor on each device at hand; ten samples on a new one; intervals; predictions a second."""
     archs, space = random_archs(SEEN + FRESH, 7), MobileConformerSpace("laptop")
     devices = {device.name: device for device in at_hand()}
-    measured = {name: [_profiled(out / f"{name}-{time}.json", archs, device, time) for time in (1, 2)]
+    measured = {name: [_profiled(out / f"{name}-{turn}.json", archs, device) for turn in (1, 2)]
                 for name, device in devices.items()}
     first = {name: times[0] for name, times in measured.items()}
     return {
@@ -103,16 +102,14 @@ def draws(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(order[: count * SEEN // (SEEN + FRESH)], order[count * SEEN // (SEEN + FRESH) :]) for order in orders]
 
 
-def _profiled(path: Path, archs: list[Architecture], device: Any, number: int) -> np.ndarray:
+def _profiled(path: Path, archs: list[Architecture], device: Device) -> np.ndarray:
     """Milliseconds of all architectures, from its file if it was measured before."""
-    known = read_json(path)
-    if known is None:
-        part = path.with_suffix(".part.json")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        measured = profile(archs, device=device, progress=False, partial=part)
-        known = {"latency_ms": [float(ms) for ms in measured.latencies], "warnings": list(measured.warnings)}
-        write_json(path, known)
-    return np.array(known["latency_ms"])
+    def measure() -> dict[str, Any]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        measured = profile(archs, device=device, progress=False, partial=path.with_suffix(".part.json"))
+        return {"latency_ms": [float(ms) for ms in measured.latencies], "warnings": list(measured.warnings)}
+
+    return np.array(kept(path, measure)["latency_ms"])
 
 
 def _estimated(archs: list[Architecture]) -> dict[str, np.ndarray]:
