@@ -84,6 +84,7 @@ def profile(arguments: argparse.Namespace, argv: list[str]) -> None:
 def export(arguments: argparse.Namespace, argv: list[str]) -> None:
     """ONNX files of a trained network."""
     from .hardware import export_onnx, quantize_dynamic, store_half, stored_bytes
+    from .hardware.drift_baseline import measure_baseline
     from .results import model_facts
     from .work import Source, open_speech, trained
 
@@ -104,6 +105,9 @@ def export(arguments: argparse.Namespace, argv: list[str]) -> None:
     for path in (half, small):
         share = stored_bytes(path) / whole.stored_bytes
         print(f"{path}: {path.stat().st_size:,} bytes, weights {share:.0%} of float32's")
+    beside = whole.path.with_suffix(".baseline.json")
+    measure_baseline(whole.path, model=result["name"] if len(result["name"]) < 80 else folder.name).write(beside)
+    print(f"{beside}: how long it takes here, for speechnas monitor")
 
 
 def benchmark(arguments: argparse.Namespace, argv: list[str]) -> None:

@@ -34,6 +34,7 @@ from .hardware import (
     stored_bytes,
     this_machine,
 )
+from .hardware.drift_baseline import measure_baseline
 from .hardware.timing import measure
 from .search import SearchResult, Trial, pareto_front
 from .space import Architecture, counts
@@ -123,10 +124,9 @@ def rtf_on_speech(sessions: dict[str, InferenceSession], speech: Speech) -> dict
 # Step 10: monitoring --------------------------------------------------------------------------------------------------
 def write_baseline(run: Run, winner: dict[str, Any]) -> None:
     """How the winner behaved here, for a monitor to compare with later: baseline.json."""
-    write_json(run.file("baseline.json"), {
-        "model": winner["id"], "latency_ms": winner["latency_ms"], "rtf": winner["rtf"], "wer": winner["wer"],
-        "wer_low": winner["wer_low"], "wer_high": winner["wer_high"],
-    })
+    keys = ("latency_ms", "rtf", "wer", "wer_low", "wer_high")
+    known = {"model": winner["id"], **{key: winner[key] for key in keys}}
+    measure_baseline(run.file("winner.onnx"), **known).write(run.file("baseline.json"))
 
 
 # What everything came to ----------------------------------------------------------------------------------------------

@@ -133,6 +133,11 @@ class Reference:
         return 2 * self.margin > self.allowance
 
     @property
+    def half(self) -> float:
+        """The allowance as a relative change: a level that moved by less is the same level."""
+        return math.expm1(self.allowance * UNIT)
+
+    @property
     def delay(self) -> float:
         """Samples until a lasting change of the smallest size is found, on average, estimated: h / k."""
         return self.threshold / self.allowance
