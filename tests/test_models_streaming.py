@@ -27,8 +27,8 @@ def sampled(count: int) -> list[Architecture]:
     return [space.sample(rng) for _ in range(count)]
 
 
-CASES = [*((arch, StreamSettings(4, 40)) for arch in sampled(6)), (ALL, StreamSettings(4, 64)),
-         (ALL, StreamSettings(16, 32)), (ALL, StreamSettings(64, 0)), (ALL, StreamSettings(8, 1000))]  # fmt: skip
+CASES = [*((arch, StreamSettings(4, 40)) for arch in sampled(2)), (ALL, StreamSettings(4, 64)),
+         (ALL, StreamSettings(16, 32)), (ALL, StreamSettings(64, 0)), (ALL, StreamSettings(8, 200))]  # fmt: skip
 
 
 def made(arch: Architecture, settings: StreamSettings) -> torch.nn.Module:
@@ -58,7 +58,7 @@ def test_steps_of_any_size_give_what_the_whole_gives(arch: Architecture, setting
     whole, lengths = network(x, torch.tensor([T, T]))
     assert lengths.tolist() == [-(-T // arch.output_reduction)] * 2 and whole.shape[1] == lengths[0]
     every = [list(range(size, T, size)) for size in (1, 2, 3, 5, 7, 16, 97)]
-    every += [sorted(rng.choices(range(T + 1), k=rng.randint(1, 30))) for _ in range(5)]  # with empty pieces
+    every += [sorted(rng.choices(range(T + 1), k=rng.randint(1, 30))) for _ in range(2)]  # with empty pieces
     for cuts in every:
         got = streamed(network, x, cuts)
         assert got.shape == whole.shape
@@ -92,7 +92,7 @@ def test_two_streams_in_turn_do_not_hear_each_other() -> None:
 
 @torch.no_grad()
 def test_a_state_is_left_as_it_was_and_starts_anew() -> None:
-    network, x = made(*CASES[6]), torch.randn(1, T, 20)
+    network, x = made(*CASES[2]), torch.randn(1, T, 20)
     _, state = network.step(x[:, :50])
     before = {name: value.clone() for name, value in state.items()}
     first, _ = network.step(x[:, 50:], state)
@@ -104,7 +104,7 @@ def test_a_state_is_left_as_it_was_and_starts_anew() -> None:
 
 @torch.no_grad()
 def test_a_state_survives_a_file_without_code() -> None:
-    network, x, stream = made(*CASES[6]), torch.randn(1, T, 20), io.BytesIO()
+    network, x, stream = made(*CASES[2]), torch.randn(1, T, 20), io.BytesIO()
     logits, state = network.step(x[:, :41])
     torch.save(state, stream)
     stream.seek(0)
@@ -117,14 +117,15 @@ def test_a_state_survives_a_file_without_code() -> None:
 def test_the_state_never_grows_and_an_old_stream_hears_like_a_young_one() -> None:
     network = made(ALL, StreamSettings(4, 64))
     sizes = {name: value.shape for name, value in network.start().items()}
-    x, state = torch.randn(1, 32 * 40, 20), None
+    x, state = torch.randn(1, 32 * 12, 20), None
     _, state = network.step(x, state)
     assert {name: value.shape for name, value in state.items()} == sizes
     assert int(state["time"]) <= 64 + 32
-    reach = 32 * 24  # more than all layers together look back
+    reach = 32 * 11  # more than all layers together look back: 4 x 64 frames of attention, the filters, the last one
     old, _ = network.step(x[:, :reach], state)
-    young, _ = network.step(torch.cat([x, x[:, :reach]], 1)[:, -2 * reach :])
-    torch.testing.assert_close(old[:, -2:], young[:, -2:], atol=1e-4, rtol=0)
+    young, _ = network.step(x[:, :reach])
+    torch.testing.assert_close(old[:, -1:], young[:, -1:], atol=1e-5, rtol=0)
+    assert (old[:, :2] - young[:, :2]).abs().max() > 1e-3
 
 
 @torch.no_grad()

@@ -47,7 +47,7 @@ class StreamingConformer(MobileConformer):
     def start(self, batch: int = 1, whole: bool = False) -> State:
         """The state before the first frame: silence everywhere. whole: without room for a past that attention keeps."""
         state = {"time": torch.zeros((), dtype=torch.int64)}
-        for name, shape in self.plan.shapes(self.input_dim).items():
+        for name, shape in self.plan.shapes().items():
             keys = len(shape) == 5
             sizes = [batch if size == 0 else size for size in shape]
             if keys and whole:

@@ -78,7 +78,7 @@ class Plan:
         time += frames
         return time if time <= self.horizon else self.horizon + (time - self.horizon) % self.period
 
-    def shapes(self, bands: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of everything that is carried from step to step, for one stream; 0 is where a batch goes."""
         found, arch, width, before = {}, self.arch, self.arch.stages[0].width, self.arch.stem
         for s, (stage, rate) in enumerate(zip(arch.stages, self.rates, strict=True)):

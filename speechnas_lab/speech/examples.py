@@ -62,8 +62,9 @@ def prepare(
     output_reduction: int = 8,
     cache: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    running: bool = False,
 ) -> dict[str, Examples]:
-    """Features, tokens and labels of every split ("valid_weights" may be empty).
+    """Features, tokens and labels of every split ("valid_weights" may be empty). running: for a stream, see `Scale`.
 
     output_reduction: 10 ms frames in one output frame. A training utterance with fewer output frames than
     `frames_needed` has no finite CTC loss: it is left out and named in `corpus.notes`. In the other splits
@@ -72,7 +73,7 @@ def prepare(
     text all the same. Raises BadInput if more than a tenth of the training utterances (and more than ten),
     or half of them, would go.
     """
-    stored = stored_features(corpus, cache, progress)
+    stored = stored_features(corpus, cache, progress, running=running)
     result = {}
     for name in SPLITS:
         utterances = corpus.split(name)
