@@ -42,7 +42,8 @@ def make_parser() -> Parser:
                      "speechnas search --corpus fsdd --data recordings/ --out runs/fsdd")
     corpus_options(search)
     search.add_argument("--out", required=True, metavar="DIR", help="where results go; run again to go on")
-    search.add_argument("--device", metavar="NAME", help="how to call this machine in the report")
+    search.add_argument("--device", metavar="NAME", help="a device at hand (speechnas profile --list), an "
+                        "estimated one such as raspberry-pi-4, or how to call this machine in the report")
     search.add_argument("--max-latency", type=positive, metavar="MS", help="encoder latency limit in milliseconds, "
                         "two seconds of speech (default: a fifth of the large hand-designed Conformer's)")
     search.add_argument("--max-bytes", type=positive, metavar="N", help="limit on the weights as stored in int8")

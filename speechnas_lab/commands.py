@@ -25,6 +25,9 @@ def search(arguments: argparse.Namespace, argv: list[str]) -> None:
     low, high = 100 * row["wer_low"], 100 * row["wer_high"]
     print(f"winner {row['name']}: WER {100 * row['wer']:.1f}% ({low:.1f} to {high:.1f}), RTF {row['rtf']:.4f}, "
           f"{row['bytes_int8']:,} bytes in int8. Read {Path(arguments.out) / 'report.html'}")
+    if "latency_estimated_ms" in row:
+        print(f"on {told['device']['name']}: latency {row['latency_estimated_ms']:.3g} ms (estimated) for two seconds "
+              f"of speech, energy {row['energy_estimated_mj']:.3g} mJ (estimated) for one. {told['device']['note']}")
 
 
 def train(arguments: argparse.Namespace, argv: list[str]) -> None:

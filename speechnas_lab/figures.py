@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from speechnas_lab.chart import HEIGHT, WIDTH, Chart, across, picture, shape, spread, upward
-from speechnas_lab.report_words import milliseconds, number, of_kind, percent, significant, size, staircase, versions
+from speechnas_lab.report_words import (
+    estimated_on,
+    milliseconds,
+    number,
+    of_kind,
+    percent,
+    significant,
+    size,
+    staircase,
+    versions,
+)
 
 NAMES = {"found": "found", "finalist": "other finalist", "hand-designed": "hand-designed", "random": "random"}
 BAND = 0.10  # the predictor's bar: within 10% of the measured latency
@@ -99,7 +109,10 @@ def front(findings: dict) -> Figure:
     scores = sorted(v[1] for v in trials.values())
     shown = [s for s in scores if s <= scores[int(CLIP * (len(scores) - 1))]]
     shown += [s for _, s, _ in best] + [v[1] for v in chosen.values()]
-    chart = Chart(across("predicted latency in ms", spread(lat + ([limit] if limit else []), floor_at=0.0)),
+    away = estimated_on(findings)
+    said = " (estimated)" if away else ""
+    latency_name = f"predicted latency on {away}{said}" if away else "predicted latency"
+    chart = Chart(across(f"{latency_name} in ms", spread(lat + ([limit] if limit else []), floor_at=0.0)),
                   upward("search score, lower is better", spread(shown)))
     outside = chart.cloud(list(trials.values()), "trial")
     steps = []
@@ -109,7 +122,8 @@ def front(findings: dict) -> Figure:
     if len(steps) > 1:
         chart.line(steps, "front")
     for latency, score, name in best:
-        chart.mark(latency, score, "front", tip=f"{name}: {milliseconds(latency)}, score {significant(score, 4)}")
+        chart.mark(latency, score, "front",
+                   tip=f"{name}: {milliseconds(latency)}{said}, score {significant(score, 4)}")
     chart.legend = [("front", "mark front", "Pareto front"), ("finalist", "mark finalist", "finalist")]
     if limit:
         chart.line([(limit, chart.y.low), (limit, chart.y.high)], "limit")
@@ -120,33 +134,35 @@ def front(findings: dict) -> Figure:
     caption = (f"{len(trials):,} architectures scored with shared weights. On the front (the stepped line) "
                "nothing is both faster and better scored.")
     if limit:
-        caption += f" The dashed upright line is the limit of {milliseconds(limit)}."
+        caption += f" The dashed upright line is the limit of {milliseconds(limit)}{said}."
     if outside:
         caption += f" {outside:,} poorly scored ones lie above the picture."
     rows = [(name, milliseconds(latency), significant(score, 4), "yes" if name in chosen else "no")
             for latency, score, name in best]
-    head = ("on the front", "predicted latency", "score", "finalist")
-    words = f"{len(trials):,} trials. {'Limit ' + milliseconds(limit) + '. ' if limit else ''}{listing(head, rows)}"
+    head = ("on the front", latency_name, "score", "finalist")
+    words = f"{len(trials):,} trials. {f'Limit {milliseconds(limit)}{said}. ' if limit else ''}{listing(head, rows)}"
     return Figure(heading, chart.svg("front", heading, words), caption, head, rows)
 
 
 def prediction(findings: dict) -> Figure:
     """Latency predicted against measured, with the 10% band."""
-    heading = "Latency: predicted against measured"
+    away = estimated_on(findings)
+    truth = "estimated" if away else "measured"
+    heading = f"Latency: predicted against {truth}"
     points = [(number(p.get("measured_ms")), number(p.get("predicted_ms")), bool(p.get("held_out")), p["id"])
               for p in findings.get("profile", [])]
     points = [p for p in points if p[0] and p[1] and min(p[:2]) > 0]
     if not points:
         return Figure(heading, "", "Not drawn: no architecture was both profiled and predicted.")
     low, high = spread([v for p in points for v in p[:2]], log=True)
-    chart = Chart(across("measured, ms (log scale)", (low, high), True), upward("predicted, ms", (low, high), True))
+    chart = Chart(across(f"{truth}, ms (log scale)", (low, high), True), upward("predicted, ms", (low, high), True))
     up, down = 1 + BAND, 1 - BAND
     chart.band([(low, low), (low, low * up), (high / up, high), (high, high), (high, high * down), (low / down, low)],
                "band")
     chart.line([(low, low), (high, high)], "equal")
     for measured, predicted, held, name in sorted(points, key=lambda p: p[2]):
         chart.mark(measured, predicted, "held" if held else "fitted", hollow=not held,
-                   tip=f"{name}: measured {milliseconds(measured)}, predicted {milliseconds(predicted)}")
+                   tip=f"{name}: {truth} {milliseconds(measured)}, predicted {milliseconds(predicted)}")
     chart.legend = [("held", "mark held", "held out"), ("fitted", "mark fitted hollow", "used for fitting")]
     told = [p for p in points if p[2]]
     if len(told) == len(points):
@@ -160,11 +176,13 @@ def prediction(findings: dict) -> Figure:
                    f"within 10% (the shaded band).")
         if (rho := spearman([p[0] for p in told], [p[1] for p in told])) is not None:
             caption += f" Their rank correlation (Spearman) is {rho:.3f}."
-    if (own := number(findings.get("profile_spread"))) is not None:
+    if away:
+        caption += f" Nothing was measured on {away}: its latencies are estimated, and this shows the predictor alone."
+    elif (own := number(findings.get("profile_spread"))) is not None:
         caption += f" The machine's own spread from repeat to repeat is {percent(own)}: no predictor can do better."
     rows = [(name, milliseconds(m), milliseconds(p), f"{100 * (p / m - 1):+.1f}%".replace("-", "−"),
              "yes" if held else "no") for m, p, held, name in sorted(points)]
-    head = ("architecture", "measured", "predicted", "error", "held out")
+    head = ("architecture", truth, "predicted", "error", "held out")
     text = listing(head, [row for row in rows if row[4] == "yes"] or rows)
     return Figure(heading, chart.svg("latency", heading, f"{caption} {text}"), caption, head, rows)
 

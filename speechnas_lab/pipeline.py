@@ -16,11 +16,12 @@ from typing import Any
 from .errors import BadInput
 from .estimate import Bar, estimate, in_words
 from .files import read_json, write_json, write_text
-from .hardware import Profile
+from .hardware import ESTIMATED, Profile
 from .jobs import Workers
 from .models.baselines import BASELINES
 from .results import (
     compare,
+    estimate_speed,
     findings,
     measure_speed,
     model_row,
@@ -116,7 +117,7 @@ def ten_steps(
     with Workers() as workers, Bar(budget, progress, say) as bar:
         run = Run(folder, source, budget, settings.seed, workers, device, settings.limits, bar.advance, say)
         with timed(seconds, "profile"):
-            bar.step("profiling this machine")
+            bar.step(f"estimating {device}" if device in ESTIMATED else "profiling this machine")
             measured = measure_device(run)
             predictor, limits = fit_predictor(run, measured), choose_limits(run, measured)
             allowed = within(run, limits, predictor)
@@ -142,6 +143,9 @@ def ten_steps(
             files = {name: start_export(run, name, arch) for name, (_, arch) in entries.items()}
             exports = dict(zip(files, workers.gather(list(files.values())), strict=True))
             speeds = measure_speed(run, list(entries))
+            if measured.device.estimated:
+                for name, told in estimate_speed(run, list(entries), measured.device.name).items():
+                    speeds[name] |= told
             rows = [row_of(run, name, kind, arch, winner, results, exports, speeds, predictor)
                     for name, (kind, arch) in entries.items()]
         bar.finish()
@@ -260,7 +264,8 @@ def row_of(run, name, kind, arch, winner, results, exports, speeds, predictor) -
     """One model's line in the comparison."""
     from .space import Architecture
 
-    predicted = float(predictor.predict([Architecture.from_json(arch)])[0]) if arch.startswith("{") else None
+    measured = "latency_estimated_ms" not in speeds[name]  # else the roofline itself is asked for each model
+    predicted = float(predictor.predict([Architecture.from_json(arch)])[0]) if arch[0] == "{" and measured else None
     kind = "found" if name == winner else kind
     shown = reference(run.source).to_json() if name == REFERENCE else arch
     return model_row(name, kind, shown, results[name], exports[name], speeds[name], predicted)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from speechnas_lab.figures import NAMES, Figure, all_figures
+from speechnas_lab.report_estimated import latency_words, limits_name, with_estimates
 from speechnas_lab.report_words import (
     SMOKE,
     amount,
     astronomical,
     duration,
+    estimated_on,
     headline,
     limit_words,
     milliseconds,
@@ -40,6 +42,8 @@ COLUMNS: list[tuple[str, str, Callable[[float], str]]] = [  # key, heading, how 
     ("parameters", "parameters", amount),
 ]
 GLOSSARY = [
+    ("Estimated", "Computed from public figures of a device that was not there: nothing ran on it. Every such number "
+     "carries this word."),
     ("Word error rate (WER)", "Words substituted, left out or put in, divided by the words that were spoken. 8% means "
      "about one word in twelve is wrong. Lower is better; it can exceed 100%."),
     ("95% interval", "The test speech is one draw of many. Were the test speakers (or utterances) drawn again, most "
@@ -82,6 +86,8 @@ def page(findings: dict) -> str:
             and f"seed {settings['seed']}"]
     eyebrow = ", ".join([f"Architecture search for speech on {findings['corpus']['name']}", *(t for t in told if t)])
     smoke = f'<p class="warning">{SMOKE}</p>' if settings.get("budget") == "smoke" else ""
+    if estimated_on(findings):
+        smoke += f'<p class="warning">{escape(findings["device"]["note"])}</p>'
     said = "".join(f"<li>{escape(text)}</li>" for text in verdicts(findings))
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -132,13 +138,16 @@ def tiles(findings: dict, winner: dict) -> str:
     spread = "no interval measured" if low is None or high is None else (
         f"95% interval {percent(low)} to {percent(high)}, over {winner.get('wer_unit') or 'test items'}")
     small = number(winner.get("bytes_int8"))
-    kept = [text.split(", ")[1].rstrip(".") for text in limit_words(findings, winner) if text.startswith("Latency")]
+    away = estimated_on(findings)
+    kept = [text.split(", ")[1].rstrip(".") for text in limit_words(findings, winner) if "atency" in text.split(",")[0]]
+    kept = [f"{text} (estimated too)" if away else text for text in kept]
     rows = [
         ("Word error rate", shown("wer", percent), spread),
         ("Real-time factor", shown("rtf", significant),
          f"{1 / rtf:,.0f} times faster than speech, one thread" if rtf else "not measured"),
         ("Stored weights", shown("bytes_fp32", size), f"fp32; {size(small)} as int8" if small else "fp32"),
-        ("Latency", shown("latency_ms", milliseconds), kept[0] if kept else "for two seconds of speech"),
+        (f"Latency on {away}" if away else "Latency", latency_words(winner),
+         kept[0] if kept else "for two seconds of speech"),
     ]
     return '<dl class="tiles">' + "".join(
         f'<div><dt>{name}</dt><dd class="value">{escape(value)}</dd><dd class="more">{escape(more)}</dd></div>'
@@ -182,15 +191,16 @@ def models_section(findings: dict) -> str:
     rows = of_kind(findings, "found") + of_kind(findings, "hand-designed") + of_kind(findings, "random")
     notes: list[str] = []
     best = {}
-    for key, _, form in COLUMNS:
+    shown = with_estimates(COLUMNS, findings)
+    for key, _, form in shown:
         values = [value for row in rows if (value := number(row.get(key))) is not None]
         best[key] = form(min(values)) if len(values) > 1 else None
     lines = []
     for row in rows:
-        cells = [cell(row, key, form, best[key], notes) for key, _, form in COLUMNS]
+        cells = [cell(row, key, form, best[key], notes) for key, _, form in shown]
         lines.append(f'<tr class="{row["kind"]}"><th scope=row>{escape(row["name"])}'
                      f'<span class="kind">{NAMES[row["kind"]]}</span></th>{"".join(cells)}</tr>')
-    head = "".join(f"<th scope=col>{heading}</th>" for _, heading, _ in COLUMNS)
+    head = "".join(f"<th scope=col>{heading}</th>" for _, heading, _ in shown)
     under = "".join(f"<li>{note}</li>" for note in notes)
     return (f'<section id="models"><h2>The winner beside hand-designed networks</h2>'
             f"<p>All figures are better when lower. ★ marks the best of each column as printed; a dash means not "
@@ -227,7 +237,9 @@ def search_words(findings: dict) -> str:
     """From the size of the space to the finalists, in numbers."""
     space, trials = findings.get("space") or {}, findings.get("trials", [])
     words = f"The space holds {astronomical(space['cardinality'])} architectures. " if space.get("cardinality") else ""
-    return (f"{words}The search asked a latency predictor first and scored {len({t['id'] for t in trials}):,} of them "
+    away = estimated_on(findings)
+    asked = f"a predictor of estimated latency on {away}" if away else "a latency predictor"
+    return (f"{words}The search asked {asked} first and scored {len({t['id'] for t in trials}):,} of them "
             f"with shared weights. The best {len(findings.get('finalists', []))} were then trained from scratch, and "
             "the best of those is the winner.")
 
@@ -258,7 +270,7 @@ def facts_section(findings: dict) -> str:
     data = table(("split", *kinds), splits,
                  f"{corpus['name']}{f', {significant(hours)} hours' if hours is not None else ''}")
     remarks = "".join(f"<li>{escape(note)}</li>" for note in corpus.get("notes") or [])
-    forms = {"latency_ms": ("latency", milliseconds), "bytes": ("stored weights", size), "memory_bytes":
+    forms = {"latency_ms": (limits_name(findings), milliseconds), "bytes": ("stored weights", size), "memory_bytes":
              ("peak memory", size)}
     asked = [(name, form(value) if (value := number(limits.get(key))) is not None else "none")
              for key, (name, form) in forms.items()]

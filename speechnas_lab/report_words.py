@@ -86,6 +86,12 @@ def times(value: float) -> str:
     return f"{value:,.0f}x" if value >= 9.95 else f"{value:.1f}".removesuffix(".0") + "x"
 
 
+def estimated_on(findings: dict) -> str:
+    """The device whose latencies are estimated; "" where they were measured."""
+    device = findings.get("device") or {}
+    return device["name"] if device.get("estimated") else ""
+
+
 def winner_of(findings: dict) -> dict:
     """The models row of the winner. Raises ValueError where the findings name none of their rows."""
     for row in findings["models"]:
@@ -124,10 +130,13 @@ def ratio(ours: Any, theirs: Any, less: str, more: str) -> tuple[str, int]:
 def costs(ours: dict, theirs: dict, name: str) -> str:
     """' that is 18x smaller and 5x faster than NAME': fp32 beside fp32, as the WER is. '' where nothing is known."""
     space, smaller = ratio(ours.get("bytes_fp32"), theirs.get("bytes_fp32"), "smaller", "larger")
-    kind = "rtf" if number(ours.get("rtf")) and number(theirs.get("rtf")) else "latency_ms"
+    kinds = ("latency_estimated_ms", "rtf")
+    kind = next((kind for kind in kinds if number(ours.get(kind)) and number(theirs.get(kind))), "latency_ms")
     speed, faster = ratio(ours.get(kind), theirs.get(kind), "faster", "slower")
+    speed = f"an estimated {speed}" if speed not in ("", "?") and kind == "latency_estimated_ms" else speed
     told = [text for text in (space, speed) if text not in ("", "?")]
-    same = [noun for text, noun in ((space, "size"), (speed, "speed")) if text == ""]
+    noun = "estimated speed" if kind == "latency_estimated_ms" else "speed"
+    same = [noun for text, noun in ((space, "size"), (speed, noun)) if text == ""]
     if len(told) == 2:
         return f" that is {told[0]} {'and' if smaller == faster else 'but'} {told[1]} than {name}"
     if told:
@@ -244,8 +253,10 @@ def limit_words(findings: dict, winner: dict) -> list[str]:
     """Does the winner, as measured, keep each limit?"""
     said = []
     stored = number(winner.get("bytes_int8")) or winner.get("bytes_fp32")
+    away = estimated_on(findings)
+    latency = winner.get("latency_estimated_ms" if away else "latency_ms")
     for key, value, form, what in (
-        ("latency_ms", winner.get("latency_ms"), milliseconds, "Latency"),
+        ("latency_ms", latency, milliseconds, f"Estimated latency on {away}" if away else "Latency"),
         ("bytes", stored, size, "Stored size"),
         ("memory_bytes", winner.get("peak_memory_bytes"), size, "Peak memory"),
     ):
@@ -278,6 +289,8 @@ def verdicts(findings: dict) -> list[str]:
     if findings.get("settings", {}).get("budget") == "smoke":  # an interval knows the voices, not the brief training
         said = [UNTRAINED + text for text in said]
     said += [text for text in [int8_words(winner, peer)] if text] + limit_words(findings, winner)
+    if estimated_on(findings):
+        said.append(findings["device"]["note"])
     if winner.get("wer_unit") == "utterances":
         said.append("The test has too few speakers to resample them: intervals are over utterances and say "
                     "nothing about how well other speakers would be understood.")

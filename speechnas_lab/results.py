@@ -27,6 +27,7 @@ from .hardware import (
     Row,
     SpeedReport,
     export_onnx,
+    latency_estimated_ms,
     peak_memory,
     quantize_dynamic,
     real_time_factor,
@@ -35,6 +36,8 @@ from .hardware import (
     this_machine,
 )
 from .hardware.drift_baseline import measure_baseline
+from .hardware.energy import power_w
+from .hardware.roofline import figure_words, trust_words
 from .hardware.timing import measure
 from .search import SearchResult, Trial, pareto_front
 from .space import Architecture, counts
@@ -113,6 +116,19 @@ def measure_speed(run: Run, names: Sequence[str]) -> dict[str, dict[str, float]]
     }
 
 
+def estimate_speed(run: Run, names: Sequence[str], device: str) -> dict[str, dict[str, float]]:
+    """Estimated encoder latency of all models on a device that is not here, and estimated energy of it, both of fp32.
+
+    The energy is millijoules for each second of speech: the device's power for as long as the encoder takes.
+    """
+    found, watts = {}, power_w(device)
+    for name in names:
+        model = (run.file("models") / name / "model.onnx").read_bytes()
+        latency = latency_estimated_ms(model, device)
+        found[name] = {"latency_estimated_ms": latency, "energy_estimated_mj": latency * watts / 2}
+    return found
+
+
 def rtf_on_speech(sessions: dict[str, InferenceSession], speech: Speech) -> dict[str, SpeedReport]:
     """The real-time factor of models in one run, on a dozen test utterances."""
     log_mel, scale = LogMel(), speech.examples["train"].scale
@@ -182,7 +198,7 @@ def findings(
     return {
         "corpus": corpus_facts(speech),
         "settings": {"budget": run.budget.name, "seed": run.seed, "command": command},
-        "machine": machine_facts(run, measured.device),
+        "machine": machine_facts(run, measured.device), "device": device_facts(measured.device),
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "onnxruntime", "numpy")},
         "limits": {"latency_ms": limits.latency_ms, "bytes": limits.bytes, "memory_bytes": limits.memory_bytes},
@@ -204,12 +220,21 @@ def findings(
 
 def machine_facts(run: Run, profiled: Device) -> dict[str, Any]:
     """The machine at hand, where models were trained and timed; and that of the profile, if it is another."""
-    here = this_machine(run.device, profiled.threads)
+    here = this_machine(None if profiled.estimated else run.device, profiled.threads)
     facts = {"name": here.name, "processor": here.processor, "cores": here.logical_cores, "system": platform.platform()}
-    if replace(profiled, name=here.name) != here:
+    if profiled.estimated:
+        facts["estimated for"] = f"{profiled.name}, {profiled.processor}, by {figure_words(profiled.name)}"
+    elif replace(profiled, name=here.name) != here:
         facts["profile measured on"] = (f"{profiled.name}, {profiled.processor}, {profiled.logical_cores} cores, "
                                         f"onnxruntime {profiled.onnxruntime}")
     return facts
+
+
+def device_facts(device: Device) -> dict[str, Any]:
+    """What the search was for; `estimated` latencies come with how far such estimates were off."""
+    note = f"Latency and energy on {device.name} are estimated, not measured. {trust_words()}"
+    return {"name": device.name, "words": device.words, "estimated": device.estimated,
+            "note": note if device.estimated else ""}
 
 
 def out_of_sample(predictor: LatencyPredictor, rows: Sequence[Row]) -> list[float]:
@@ -250,10 +275,12 @@ def write_candidates(path: Path, rows: list[dict]) -> None:
 def winner_record(run: Run, limits: Limits, row: dict) -> dict[str, Any]:
     """winner.json: what was found. Only what the seed and the profile decide, no clock readings."""
     corpus = open_speech(run.source).corpus
-    keys = ("id", "parameters", "macs", "latency_predicted_ms", "valid_wer", "wer", "wer_low", "wer_high", "wer_unit")
+    latency = "latency_estimated_ms" if "latency_estimated_ms" in row else "latency_predicted_ms"
+    keys = ("id", "parameters", "macs", latency, "valid_wer", "wer", "wer_low", "wer_high", "wer_unit")
     return {
         "architecture": json.loads(row["arch"]), "seed": run.seed, "corpus": corpus.name,
         "fingerprint": corpus.fingerprint,
         "budget": run.budget.name, **{key: row[key] for key in keys},
-        "limits": {"latency_ms": limits.latency_ms, "bytes": limits.bytes, "memory_bytes": limits.memory_bytes},
+        "limits": {latency.replace("predicted_", ""): limits.latency_ms, "bytes": limits.bytes,
+                   "memory_bytes": limits.memory_bytes},
     }

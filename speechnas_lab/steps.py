@@ -17,7 +17,7 @@ from typing import Any
 
 from .errors import BadInput
 from .files import write_text
-from .hardware import LatencyPredictor, Profile, profile, this_machine
+from .hardware import ESTIMATED, LatencyPredictor, Profile, estimated_profile, find_device, profile
 from .jobs import Workers, in_chunks
 from .models.baselines import BASELINES, LARGE
 from .oneshot import Sandwich
@@ -129,7 +129,7 @@ def describe_space(run: Run) -> dict[str, Any]:
 
 # Step 3: profile ------------------------------------------------------------------------------------------------------
 def measure_device(run: Run) -> Profile:
-    """Measure random architectures, and the reference, on this machine: profile.json."""
+    """Measure random architectures, and the reference, on the device, or estimate them: profile.json."""
     place = run.file("profile.json")
     if place.exists():
         try:
@@ -137,8 +137,11 @@ def measure_device(run: Run) -> Profile:
         except ValueError as error:
             raise BadInput(f"{place} is damaged ({error}): delete it, and this machine is measured again") from None
     archs = profiled(run.seed, run.budget.profile, run.space)
-    found = profile(archs, **run.sizes(), device=this_machine(run.device), partial=run.file("profile.part"),
-                    progress=False)
+    if run.device in ESTIMATED:
+        found = estimated_profile(archs, run.device, **run.sizes())
+    else:
+        device, part = find_device(run.device), run.file("profile.part")
+        found = profile(archs, **run.sizes(), device=device, partial=part, progress=False)
     write_text(place, found.to_json())
     run.file("profile.part").unlink(missing_ok=True)
     return found
@@ -200,7 +203,8 @@ def fastest(run: Run, limits: Limits, predictor: LatencyPredictor, allowed: Call
     least = min(memory_estimate(arch, run.sizes()) for arch in tried)
     raise BadInput(
         f"{few} architecture keeps the limits ({describe_limits(limits)}): the fastest possible takes about "
-        f"{quick:.2f} ms, the smallest {small:,} bytes and {least:,} bytes of memory; "
+        f"{quick:.2f} ms{' (estimated)' if run.device in ESTIMATED else ''}, the smallest {small:,} bytes and "
+        f"{least:,} bytes of memory; "
         "raise --max-latency, --max-bytes or --max-memory"
     )
 

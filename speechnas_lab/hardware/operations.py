@@ -1,7 +1,7 @@
 """What a network makes a device do, operation by operation: multiplications, and bytes moved.
 
-The list is read from the ONNX graph after ONNX Runtime has fused what it can, with the sizes that one run really has, so
-it holds for any network. Its multiply-accumulates equal `space.counts` exactly for an architecture's graph.
+The list is read from the ONNX graph after ONNX Runtime has fused what it can, with the sizes that one run really has,
+so it holds for any network. Its multiply-accumulates equal `space.counts` exactly for an architecture's graph.
 """
 
 from __future__ import annotations
