@@ -59,10 +59,11 @@ def test_train_refuses_the_folder_of_another_network(run, refused, tmp_path):
 
 
 # Export, weights, corpus ----------------------------------------------------------------------------------------------
-def test_export_writes_both_forms_and_says_what_it_tested(run, finished, tmp_path):
+def test_export_writes_all_forms_and_says_what_it_tested(run, finished, tmp_path):
     status, out, _ = run("export", finished, "--out", tmp_path / "new/model.onnx")
     assert status == 0 and "opset" in out and "differs from torch by" in out
-    for name in ("model.onnx", "model.int8.onnx"):
+    assert re.search(r"fp16.onnx: [\d,]+ bytes, weights 5\d% of float32's", out) and "weights 2" in out
+    for name in ("model.onnx", "model.fp16.onnx", "model.int8.onnx"):
         opened = onnxruntime.InferenceSession(tmp_path / "new" / name)
         feed = {"features": np.zeros((3, 97, 80), np.float32), "lengths": np.array([97, 50, 8])}
         assert all(np.isfinite(value).all() for value in opened.run(None, feed))
