@@ -210,6 +210,8 @@ def monitor(arguments: argparse.Namespace, argv: list[str]) -> int:
     except KeyboardInterrupt:
         if not arguments.follow:
             raise
+    if not watch.monitor.seen and not arguments.follow:
+        raise BadInput(f"{words.summary(watch)} in {arguments.timings or arguments.probe}: nothing to watch")
     keep()
     print(words.summary(watch))
     return 3 if found else 0
