@@ -109,7 +109,7 @@ class Reinforce(Strategy):
 
         options = [len(gene.options) for gene in self.space.genes()]
         self.controller = Controller(options, self.hidden, self.rng.getrandbits(63))
-        self._adam = torch.optim.Adam(self.controller.parameters(), lr=self.rate)
+        self._adam = torch.optim.Adam(self.controller.parameters(), lr=self.rate, fused=True)
 
     def _teach(self, draw: tuple[int, ...], values: tuple[float, ...]) -> None:
         """One step of Adam."""

@@ -44,13 +44,15 @@ class TPE(Strategy):
         self._study: Any = None
         self._told: set[int] = set()  # numbers of trials that Optuna knows
         self._last: Any = None  # suggested
+        self._starting = True  # by chance
 
     def settings(self) -> dict[str, object]:
         return super().settings() | {"startup": self.startup}
 
     def propose(self, attempt: int) -> Any:
-        done = sum(trial.state == "done" for trial in self.trials)
-        if done < self.startup or attempt >= self.tries // 2:
+        if attempt == 0:
+            self._starting = sum(trial.state == "done" for trial in self.trials) < self.startup
+        if self._starting or attempt >= self.tries // 2:
             return self.space.sample(self.rng)
         if attempt >= self.suggestions:
             return self.space.mutate(self._last, self.rng)

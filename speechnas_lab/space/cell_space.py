@@ -124,8 +124,11 @@ class CellSpace:
 
         Of them, the one with the fewest operations, then the fewest skips, then the first of `all()`.
         """
-        self.validate(arch)
-        return _representatives(self.operations)[arch]
+        try:
+            return _representatives(self.operations)[arch]
+        except (KeyError, TypeError):  # no member, or not even hashable
+            self.validate(arch)
+            raise
 
     def classes(self) -> dict[Cell, list[Cell]]:
         """Canonical cell -> all members that compute what it computes, in the order of `all()`."""
