@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from speechnas_lab.figures import NAMES, Figure, all_figures
-from speechnas_lab.report_estimated import latency_words, limits_name, with_estimates
+from speechnas_lab.hardware.energy import BATTERIES
+from speechnas_lab.report_estimated import energy_rows, latency_words, limits_name, with_estimates
 from speechnas_lab.report_words import (
     SMOKE,
     amount,
@@ -280,8 +281,10 @@ def facts_section(findings: dict) -> str:
     spent = "".join(
         f'<tr><th scope=row>{escape(step)}<span class="share" style="width:{100 * s / longest:.1f}%"></span></th>'
         f"<td>{duration(s)}</td></tr>" for step, s in seconds.items())
+    energy = energy_rows(winner_of(findings), BATTERIES.values())
     blocks = [
         ("Speech", data + (f"<ul>{remarks}</ul>" if remarks else "")),
+        ("Energy of the winner here", table((), energy) if energy else "<p>Not measured.</p>"),
         ("Time spent", f"<table><tbody>{spent}</tbody></table><p>Together {duration(total)}.</p>"),
         ("Settings", table((), [(k.replace("_", " "), plain(v)) for k, v in settings.items()])),
         ("Limits for the winner", table((), asked)),

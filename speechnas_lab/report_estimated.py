@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from speechnas_lab.hardware.energy import Battery
 from speechnas_lab.report_words import estimated_on, milliseconds, number, significant
 
 Column = tuple[str, str, Callable[[float], str]]  # key, heading, how to print
+SPEECH = "energy of the encoder for a second of speech"
+ENERGY = {"energy_mj": "", "energy_estimated_mj": ", estimated"}  # key of what was taken here -> more of its heading
 
 
 def millijoules(value: float) -> str:
@@ -28,12 +31,28 @@ def limits_name(findings: dict) -> str:
 
 
 def with_estimates(columns: list[Column], findings: dict) -> list[Column]:
-    """The table's columns: beside what was measured here, what is estimated for a device that is not here."""
+    """The table's columns: after the latency, energy, and what is estimated for a device that is not here."""
     away, found = estimated_on(findings), []
     for key, name, form in columns:
         found.append((key, f"{name}, measured here" if away and key == "latency_ms" else name, form))
+        if key == "latency_ms":
+            found += [(energy, f"{SPEECH}{more}", millijoules) for energy, more in ENERGY.items()
+                      if any(energy in row for row in findings["models"])]  # fmt: skip
         if away and key == "latency_ms":
             found.append(("latency_estimated_ms", f"latency on {away}, estimated", milliseconds))
-            speech = f"energy for a second of speech on {away}, estimated"
-            found.append(("energy_estimated_mj", speech, millijoules))
+            found.append(("energy_away_estimated_mj", f"{SPEECH} on {away}, estimated", millijoules))
     return found
+
+
+def energy_rows(winner: dict, batteries: Iterable[Battery]) -> list[tuple[str, str]]:
+    """What the winner's encoder takes here for a second of speech and, of each battery, for an hour; [] if unknown."""
+    key = next((key for key in ENERGY if number(winner.get(key)) is not None), None)
+    if key is None:
+        return []
+    said = " (estimated)" if "estimated" in key else ""
+    rows = [("encoder, a second of speech", f"{millijoules(winner[key])}{said}"), ("by", winner["energy_by"])]
+    for battery in batteries:
+        charge, share = battery.hour_of_speech(winner[key])
+        told = f"{significant(charge)} mAh{said}, {100 * share:.2g}% of {battery.capacity_mah:,.0f} mAh"
+        rows.append((f"an hour of speech, battery of {battery.name}", told))
+    return rows

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from importlib.metadata import version
@@ -23,17 +23,22 @@ from .files import read_json, write_json, write_text
 from .hardware import (
     Device,
     LatencyPredictor,
+    Meter,
     Profile,
     Row,
+    Sizes,
     SpeedReport,
+    at_hand,
     export_onnx,
     latency_estimated_ms,
+    open_on,
     peak_memory,
     quantize_dynamic,
     real_time_factor,
     session,
     stored_bytes,
     this_machine,
+    threads_kept,
 )
 from .hardware.drift_baseline import measure_baseline
 from .hardware.energy import power_w
@@ -98,8 +103,13 @@ def hear(model: Path, speech: Speech, split: str, size: int = 32) -> list[str]:
     return texts
 
 
-def measure_speed(run: Run, names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Real-time factor and encoder latency of all models in one run, fp32 and int8, taking turns."""
+def measure_speed(run: Run, networks: Mapping[str, str], profiled: Device) -> dict[str, dict[str, float]]:
+    """Real-time factor through ONNX Runtime, fp32 and int8, and encoder latency of all models in one run, in turns.
+
+    networks: name -> architecture's JSON or hand-designed name. `latency_ms` is of the runtime and the threads that
+    the search was for, on this machine.
+    """
+    names, here = list(networks), same_here(run, profiled)
     speech = open_speech(run.source)
     folder = run.file("models")
     models = {name: session(folder / name / "model.onnx") for name in names}
@@ -107,11 +117,18 @@ def measure_speed(run: Run, names: Sequence[str]) -> dict[str, dict[str, float]]
     speeds = rtf_on_speech(models | small, speech)
     bands = len(speech.examples["train"].scale.mean)
     feed = {"features": torch.randn(1, 200, bands).numpy(), "lengths": torch.tensor([200]).numpy()}
-    encoders = measure({name: lambda m=m: m.run(None, feed) for name, m in (models | small).items()}, 20, burst=5)
+    calls = {name: lambda m=m: m.run(None, feed) for name, m in small.items()}
+    for name, arch in networks.items():
+        in_torch, place = here.runtime.startswith("torch"), folder / name
+        network = trained(run.source, arch, place) if in_torch else (place / "model.onnx").read_bytes()
+        calls[name] = open_on(here, network, Sizes(bands))
+    with threads_kept(here):
+        encoders = measure(calls, 20, burst=5)
     return {
         name: {"rtf": speeds[name].rtf, "rtf_int8": speeds[f"{name} int8"].rtf, "rtf_spread": speeds[name].spread,
                "features_rtf": speeds[name].features_rtf, "latency_ms": encoders[name].median_ms,
-         "latency_int8_ms": encoders[f"{name} int8"].median_ms}
+               "latency_int8_ms": encoders[f"{name} int8"].median_ms,
+               **meter.measure(lambda m=models[name]: m.run(None, feed), 0.25).facts(2.0)}
         for name in names
     }
 
@@ -125,7 +142,7 @@ def estimate_speed(run: Run, names: Sequence[str], device: str) -> dict[str, dic
     for name in names:
         model = (run.file("models") / name / "model.onnx").read_bytes()
         latency = latency_estimated_ms(model, device)
-        found[name] = {"latency_estimated_ms": latency, "energy_estimated_mj": latency * watts / 2}
+        found[name] = {"latency_estimated_ms": latency, "energy_away_estimated_mj": latency * watts / 2}
     return found
 
 
@@ -193,7 +210,8 @@ def findings(
     best = [{"id": t.arch.id, "score": t.values[0], "wer": by_name[t.arch.id]["valid_wer"]} for t in chosen]
     inside = [row for row in measured.rows if row.arch in space]
     guessed = out_of_sample(predictor, inside)
-    finished = found.finished
+    finished, here = found.finished, same_here(run, measured.device)
+    own = replace(measured.device, name=here.name) == here  # else what is predicted was not measured here
     front = pareto_ids(finished)
     return {
         "corpus": corpus_facts(speech),
@@ -210,7 +228,7 @@ def findings(
         "profile": [{"id": r.arch.id, "predicted_ms": float(p), "measured_ms": r.latency_ms, "held_out": True}
                     for r, p in zip(inside, guessed, strict=False)]
         + [{"id": row["name"], "predicted_ms": row["latency_predicted_ms"], "measured_ms": row["latency_ms"],
-            "held_out": True} for row in rows if row["latency_predicted_ms"] is not None],
+            "held_out": True} for row in rows if own and row["latency_predicted_ms"] is not None],
         "profile_spread": sum(r.spread for r in measured.rows) / len(measured.rows),
         "finalists": best,
         "rank": {"tau": rank_agreement(best)},
@@ -220,14 +238,25 @@ def findings(
 
 def machine_facts(run: Run, profiled: Device) -> dict[str, Any]:
     """The machine at hand, where models were trained and timed; and that of the profile, if it is another."""
-    here = this_machine(None if profiled.estimated else run.device, profiled.threads)
+    here = same_here(run, profiled)
     facts = {"name": here.name, "processor": here.processor, "cores": here.logical_cores, "system": platform.platform()}
+    if here.words != this_machine().words:
+        facts["latency measured with"] = here.words
     if profiled.estimated:
         facts["estimated for"] = f"{profiled.name}, {profiled.processor}, by {figure_words(profiled.name)}"
     elif replace(profiled, name=here.name) != here:
         facts["profile measured on"] = (f"{profiled.name}, {profiled.processor}, {profiled.logical_cores} cores, "
                                         f"onnxruntime {profiled.onnxruntime}")
     return facts
+
+
+def same_here(run: Run, profiled: Device) -> Device:
+    """The profile's runtime and threads on this machine; its plainest device if the profile's is estimated."""
+    if profiled.estimated:
+        return this_machine()
+    runtime = profiled.runtime if profiled.runtime in {device.runtime for device in at_hand()} else "onnxruntime"
+    here = this_machine(run.device, profiled.threads, runtime)
+    return next((device for device in at_hand() if replace(device, name=here.name) == here), here)
 
 
 def device_facts(device: Device) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def away() -> dict:
     """The example's findings, as of a search for a device that is not here."""
     findings = example(400)
     for place, row in enumerate(findings["models"]):
-        row["latency_estimated_ms"], row["energy_estimated_mj"] = 31.25 + place, 41.75 + place
+        row["latency_estimated_ms"], row["energy_away_estimated_mj"] = 31.25 + place, 41.75 + place
         row["latency_predicted_ms"] = None
     return findings | {"device": DEVICE, "limits": {"latency_ms": 77.75, "bytes": None, "memory_bytes": None}}
 
@@ -32,7 +32,7 @@ def test_the_page_says_estimated_wherever_a_number_is():
             around = text[max(0, found.start() - 120) : found.end() + 40]
             assert "stimated" in around or "measured here" in text[: found.start()], around
     assert "latency on raspberry-pi-4, estimated" in text
-    assert "energy for a second of speech on raspberry-pi-4, estimated" in text
+    assert "energy of the encoder for a second of speech on raspberry-pi-4, estimated" in text
     assert "latency, measured here" in text and "estimated latency on raspberry-pi-4 77.8 ms" in text
     assert any(word.strip() == "Estimated" for word in outline.words)  # the glossary
 
@@ -68,6 +68,23 @@ def test_figures_of_estimates_say_so_in_axis_caption_and_numbers(draw):
 
 def test_columns_are_added_after_the_measured_latency():
     plain = [("rtf", "RTF", str), ("latency_ms", "latency", str), ("parameters", "parameters", str)]
-    assert with_estimates(plain, {}) == plain
+    assert with_estimates(plain, {"models": [{}]}) == plain
     keys = [key for key, _, _ in with_estimates(plain, away())]
-    assert keys == ["rtf", "latency_ms", "latency_estimated_ms", "energy_estimated_mj", "parameters"]
+    assert keys == ["rtf", "latency_ms", "latency_estimated_ms", "energy_away_estimated_mj", "parameters"]
+
+
+@pytest.mark.parametrize(("key", "word"), [("energy_estimated_mj", " (estimated)"), ("energy_mj", "")])
+def test_energy_here_has_a_column_and_an_hour_of_speech(key, word):
+    findings = example(400)
+    for row in findings["models"]:
+        row |= {key: 12.5, "energy_by": "by a meter"}
+    _, text = read(findings)
+    assert ("energy of the encoder for a second of speech, estimated" in text) == bool(word)
+    assert f"encoder, a second of speech 12.5 mJ{word} by by a meter" in text
+    # 12.5 mJ x 3,600 s are 45 J; 1 mAh at 3.6 V is 12.96 J
+    assert f"an hour of speech, battery of an 18650 cell 3.47 mAh{word}, 0.12% of 3,000 mAh" in text
+
+
+def test_energy_that_nobody_measured_is_said_to_be_so():
+    _, text = read(example(400))
+    assert "Energy of the winner here Not measured." in text

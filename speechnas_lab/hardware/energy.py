@@ -73,6 +73,11 @@ class Energy(NamedTuple):
             raise BadInput(f"audio_seconds is {audio_seconds}; give the length of the sound, above 0")
         return 1000 * self.joules / audio_seconds
 
+    def facts(self, audio_seconds: float) -> dict[str, float | str]:
+        """The same under a key that says how far it may be trusted, and how it came about."""
+        key = "energy_estimated_mj" if self.estimated else "energy_mj"
+        return {key: self.mj_per_speech_second(audio_seconds), "energy_by": self.source}
+
 
 class Meter:
     """Measures calls. watts_a_core: taken where no counter can be trusted. root: where the counters are.

@@ -73,7 +73,7 @@ def manual_against_searched(out: Path, count: int, search: Path | None = None) -
             "peak_memory_bytes": peak_memory(whole),
             "rtf": {key: (features_ms + timing.median_ms) / 1000 / SECONDS for key, timing in taken[name].items()},
             "rtf_spread": {key: timing.spread for key, timing in taken[name].items()},
-            f"energy_{'estimated_' * energy.estimated}mj": energy.mj_per_speech_second(SECONDS),
+            **energy.facts(SECONDS),
             "encoder_ms": taken[name]["ort"].median_ms, "encoder_bound_ms": latency_estimated_ms(listed, roof),
             "encoder_rtf_estimated": {key: latency_estimated_ms(listed, key) / 1000 / SECONDS for key in ESTIMATED},
         }  # fmt: skip
