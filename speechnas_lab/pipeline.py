@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .away import estimate_speed
 from .errors import BadInput
 from .estimate import Bar, estimate, in_words
 from .files import read_json, write_json, write_text
@@ -21,7 +22,6 @@ from .jobs import Workers
 from .models.baselines import BASELINES
 from .results import (
     compare,
-    estimate_speed,
     findings,
     measure_speed,
     model_row,
@@ -142,9 +142,9 @@ def ten_steps(
             winner = choose_winner({n: results[n] for n, (kind, _) in entries.items() if kind == "finalist"})
             files = {name: start_export(run, name, arch) for name, (_, arch) in entries.items()}
             exports = dict(zip(files, workers.gather(list(files.values())), strict=True))
-            speeds = measure_speed(run, list(entries))
+            speeds = measure_speed(run, {name: arch for name, (_, arch) in entries.items()}, measured.device)
             if measured.device.estimated:
-                for name, told in estimate_speed(run, list(entries), measured.device.name).items():
+                for name, told in estimate_speed(run.file("models"), entries, measured.device.name).items():
                     speeds[name] |= told
             rows = [row_of(run, name, kind, arch, winner, results, exports, speeds, predictor)
                     for name, (kind, arch) in entries.items()]

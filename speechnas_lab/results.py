@@ -19,6 +19,7 @@ import torch
 from scipy.stats import kendalltau
 from sklearn.model_selection import KFold, cross_val_predict
 
+from .away import device_facts, machine_words
 from .files import read_json, write_json, write_text
 from .hardware import (
     Device,
@@ -30,7 +31,6 @@ from .hardware import (
     SpeedReport,
     at_hand,
     export_onnx,
-    latency_estimated_ms,
     open_on,
     peak_memory,
     quantize_dynamic,
@@ -41,8 +41,6 @@ from .hardware import (
     threads_kept,
 )
 from .hardware.drift_baseline import measure_baseline
-from .hardware.energy import power_w
-from .hardware.roofline import figure_words, trust_words
 from .hardware.timing import measure
 from .search import SearchResult, Trial, pareto_front
 from .space import Architecture, counts
@@ -124,6 +122,7 @@ def measure_speed(run: Run, networks: Mapping[str, str], profiled: Device) -> di
         calls[name] = open_on(here, network, Sizes(bands))
     with threads_kept(here):
         encoders = measure(calls, 20, burst=5)
+    meter = Meter()
     return {
         name: {"rtf": speeds[name].rtf, "rtf_int8": speeds[f"{name} int8"].rtf, "rtf_spread": speeds[name].spread,
                "features_rtf": speeds[name].features_rtf, "latency_ms": encoders[name].median_ms,
@@ -131,19 +130,6 @@ def measure_speed(run: Run, networks: Mapping[str, str], profiled: Device) -> di
                **meter.measure(lambda m=models[name]: m.run(None, feed), 0.25).facts(2.0)}
         for name in names
     }
-
-
-def estimate_speed(run: Run, names: Sequence[str], device: str) -> dict[str, dict[str, float]]:
-    """Estimated encoder latency of all models on a device that is not here, and estimated energy of it, both of fp32.
-
-    The energy is millijoules for each second of speech: the device's power for as long as the encoder takes.
-    """
-    found, watts = {}, power_w(device)
-    for name in names:
-        model = (run.file("models") / name / "model.onnx").read_bytes()
-        latency = latency_estimated_ms(model, device)
-        found[name] = {"latency_estimated_ms": latency, "energy_away_estimated_mj": latency * watts / 2}
-    return found
 
 
 def rtf_on_speech(sessions: dict[str, InferenceSession], speech: Speech) -> dict[str, SpeedReport]:
@@ -243,7 +229,7 @@ def machine_facts(run: Run, profiled: Device) -> dict[str, Any]:
     if here.words != this_machine().words:
         facts["latency measured with"] = here.words
     if profiled.estimated:
-        facts["estimated for"] = f"{profiled.name}, {profiled.processor}, by {figure_words(profiled.name)}"
+        facts["estimated for"] = machine_words(profiled)
     elif replace(profiled, name=here.name) != here:
         facts["profile measured on"] = (f"{profiled.name}, {profiled.processor}, {profiled.logical_cores} cores, "
                                         f"onnxruntime {profiled.onnxruntime}")
@@ -256,14 +242,8 @@ def same_here(run: Run, profiled: Device) -> Device:
         return this_machine()
     runtime = profiled.runtime if profiled.runtime in {device.runtime for device in at_hand()} else "onnxruntime"
     here = this_machine(run.device, profiled.threads, runtime)
-    return next((device for device in at_hand() if replace(device, name=here.name) == here), here)
-
-
-def device_facts(device: Device) -> dict[str, Any]:
-    """What the search was for; `estimated` latencies come with how far such estimates were off."""
-    note = f"Latency and energy on {device.name} are estimated, not measured. {trust_words()}"
-    return {"name": device.name, "words": device.words, "estimated": device.estimated,
-            "note": note if device.estimated else ""}
+    gpu = next((device.processor for device in at_hand() if device.runtime == runtime == "torch-cuda"), here.processor)
+    return replace(here, processor=gpu)
 
 
 def out_of_sample(predictor: LatencyPredictor, rows: Sequence[Row]) -> list[float]:
