@@ -55,8 +55,14 @@ def make_parser() -> Parser:
     corpus_options(train)
     train.add_argument("--out", required=True, metavar="DIR")
 
-    profile = command("profile", "measure the latency of random architectures on this machine",
-                      "speechnas profile --count 100 --out laptop.json")
+    profile = command("profile", "measure the latency of random architectures on a device at hand, or by a kit on one "
+                      "far away", "speechnas profile --device ort-int8 --out int8.json")
+    profile.add_argument("--list", action="store_true", help="say which devices there are, at hand and estimated")
+    profile.add_argument("--device", metavar="NAME", help="which device at hand (default ort: ONNX Runtime, one "
+                         "thread); with --from, what to call the device")
+    profile.add_argument("--kit", metavar="DIR", help="write a folder to copy to another machine, which measures there "
+                         "with numpy and onnxruntime alone")
+    profile.add_argument("--from", dest="result", metavar="FILE", help="read the result.json that a kit wrote")
     profile.add_argument("--count", type=whole, default=100, metavar="N", help="how many (default 100)")
     profile.add_argument("--arch", metavar="FILE", help="measure this architecture (winner.json) instead")
     profile.add_argument("--seed", type=seed, default=0, help="of the random architectures (default 0)")

@@ -99,7 +99,7 @@ def measured(arguments: argparse.Namespace):  # noqa: ANN201
     known = {device.name: device for device in at_hand()}
     name = arguments.device or "ort"
     if name not in known and name not in ESTIMATED:
-        raise BadInput(f"no device is called {name!r}: at hand are {', '.join(known)}; estimated {', '.join(ESTIMATED)}")
+        raise BadInput(f"no device is {name!r}: at hand are {', '.join(known)}, estimated {', '.join(ESTIMATED)}")
     archs = chosen(arguments, arguments.count)
     return measure(archs, device=known[name]) if name in known else estimated_profile(archs, name)
 
@@ -123,8 +123,9 @@ def write_kit(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.kit)
     kit = write(chosen(arguments, max(1, arguments.count - 3)), folder)
     files = [file for file in folder.rglob("*") if file.is_file()]
-    print(f"{len(kit['graphs'])} graphs in {folder}, {sum(file.stat().st_size for file in files) / 1e6:.1f} MB: copy it "
-          f"to the other machine, where {folder / 'README.txt'} says what to do")
+    size = sum(file.stat().st_size for file in files) / 1e6
+    print(f"{len(kit['graphs'])} graphs in {folder}, {size:.1f} MB: copy it to the other machine, where "
+          f"{folder / 'README.txt'} says what to do")
 
 
 def list_devices() -> None:

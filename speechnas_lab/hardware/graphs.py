@@ -75,7 +75,9 @@ def model_bytes(maker: Maker, bands: int, labels: int, opset: int = OPSET, ir_ve
         helper.make_tensor_value_info("out_lengths", TensorProto.INT64, ["batch"]),
     ]
     graph = helper.make_graph(maker.nodes, "encoder", inputs, outputs, list(maker.stored.values()))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
+    domains = {node.domain: 1 for node in maker.nodes if node.domain} | {"": opset}
+    imports = [helper.make_opsetid(domain, number) for domain, number in domains.items()]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=ir_version)
     return model.SerializeToString()
 
 

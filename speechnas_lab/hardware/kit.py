@@ -1,9 +1,9 @@
 """A folder to copy to a machine far away, which is to be measured there. `kit_result` reads what comes back.
 
 The folder holds graphs without weights, a list of them (kit.json), one script (`kit_script`) and a README. The script
-makes one file of weights on the spot, which all graphs read, each of its tensors at a place of its own. Graphs use
-opset 13 and IR version 7, which ONNX Runtime reads from 1.6 on; it puts their normalisations and activations together
-to the same operators that `quick_graph` names.
+makes one file of weights on the spot, which all graphs read, each tensor of a graph at a place of its own. Graphs use
+opset 13 and IR version 7, which ONNX Runtime reads from 1.6 on. It knew layer normalisation and GELU as operators of
+its own before ONNX did; they are called by those names, so that the same kernels run as for `quick_graph`.
 """
 
 from __future__ import annotations
@@ -60,6 +60,13 @@ class KitMaker(Maker):
         super().__init__(None, 0)
         self.used = 0  # floats of the common file
 
+    def op(self, kind: str, *inputs: str, out: str | None = None, **attributes: object) -> str:
+        """Opset 13 knows no part of a shape: the whole is cut."""
+        if kind != "Shape" or not attributes:
+            return super().op(kind, *inputs, out=out, **attributes)
+        whole, start, end = super().op("Shape", *inputs), attributes["start"], attributes["end"]
+        return super().op("Slice", whole, self.constant([start]), self.constant([end]), out=out)
+
     def weight(self, name: str, *shape: int, transposed: bool = False) -> str:
         if math.prod(shape) < OUTSIDE:
             return super().weight(name, *shape, transposed=transposed)
@@ -72,21 +79,9 @@ class KitMaker(Maker):
         self.stored[name] = tensor
         return name
 
-    def norm(self, x: str, name: str, width: int) -> str:
-        """Layer normalisation, written out: (x - mean) / sqrt(variance + epsilon) * gain + shift."""
-        gain, shift = self.weight(f"{name}.weight", width), self.weight(f"{name}.bias", width)
-        centred = self.op("Sub", x, self.op("ReduceMean", x, axes=[-1]))
-        square = self.op("Pow", centred, self.constant(2.0, np.float32))
-        spread = self.op("Add", self.op("ReduceMean", square, axes=[-1]), self.constant(1e-5, np.float32))
-        return self.op("Add", self.op("Mul", self.op("Div", centred, self.op("Sqrt", spread)), gain), shift)
-
     def activate(self, x: str, kind: str) -> str:
-        """GELU written out: x (1 + erf(x / sqrt 2)) / 2."""
-        if kind != "gelu":
-            return super().activate(x, kind)
-        error = self.op("Erf", self.op("Div", x, self.constant(math.sqrt(2), np.float32)))
-        grown = self.op("Mul", x, self.op("Add", error, self.constant(1.0, np.float32)))
-        return self.op("Mul", grown, self.constant(0.5, np.float32))
+        """GELU by the name it had before ONNX knew it."""
+        return self.op("Gelu", x, domain="com.microsoft") if kind == "gelu" else super().activate(x, kind)
 
 
 def kit_graph(arch: Architecture | Cell, sizes: Sizes) -> tuple[bytes, int]:
