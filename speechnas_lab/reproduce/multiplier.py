@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..errors import BadInput
 from ..hardware import LatencyPredictor, LatencyTable, Multiplier, profile
 from ..jobs import Workers
 from ..oneshot import DartsStep, discretisation_gap
@@ -30,7 +31,8 @@ ROUNDS = 4  # times that the clock corrects the table
 def multiplier(out: Path, count: int) -> dict[str, Any]:
     """Lambda hits three targets by itself, three seeds: the found networks measured, decided in four ways."""
     source, rng = speech_source(), random.Random("multiplier")
-    archs = list({SPACE.canonical(SPACE.sample(rng)): None for _ in range(80)})
+    plain = [filled(SKELETON, [block] * len(SKELETON.stages) * 2) for block in SPACE.blocks()]  # the range's ends
+    archs = list({SPACE.canonical(arch): None for arch in [*plain, *(SPACE.sample(rng) for _ in range(80))]})
     times = kept(out / "profile.json", lambda: {"latency_ms": clocked(archs)})["latency_ms"]
     predictor = LatencyPredictor("lookup", space=SPACE).fit(archs, times)
     table = LatencyTable.of(predictor.predict, SKELETON, SPACE.blocks())
@@ -110,7 +112,10 @@ def by_clock(row: dict[str, Any], table: LatencyTable) -> dict[str, Any]:
     the wanted time by how far that was off, and ask again."""
     target, wanted, tried = row["target_ms"], row["target_ms"], {}
     for _ in range(ROUNDS):
-        choice = table.best_within(row["weights"], (1 + NEAR / 3) * wanted, (1 - NEAR / 3) * wanted)
+        try:
+            choice = table.best_within(row["weights"], (1 + NEAR / 3) * wanted, (1 - NEAR / 3) * wanted)
+        except BadInput:  # a clock so far off that no network of the table could mend it
+            break
         arch = _decided(choice)
         tried[arch] = (clocked([Architecture.from_json(arch)])[0], table.of_choice(choice))
         ms, by_table = tried[arch]
