@@ -23,6 +23,8 @@ EXERCISES = {  # id -> module in `checks`
     "12-prune": "prune",
     "13-penalty": "penalty",
     "14-zero-cost": "zero_cost",
+    "15-fake-quantise": "fake_quantise",
+    "16-causal": "causal",
     "17-reinforce": "reinforce",
     "17-hyperband": "hyperband",
     "18-search": "search_limits",
