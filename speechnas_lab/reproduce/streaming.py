@@ -25,21 +25,22 @@ from .searches import both_ways
 from .streaming_time import cuts, hour, keeps_up, times
 
 STEPS, SEEDS = 800, 3
+WHOLE, MAIN = "whole utterance", "40 ms, 1.28 s of past"
 FORMS: dict[str, StreamSettings | None] = {  # of the main network
-    "whole utterance": None,
-    "40 ms, 1.28 s of past": StreamSettings(4, 128),
+    WHOLE: None,
+    MAIN: StreamSettings(4, 128),
     "40 ms, no past in attention": StreamSettings(4, 0),
     "40 ms, 0.32 s of past": StreamSettings(4, 32),
     "320 ms, 1.28 s of past": StreamSettings(32, 128),
 }
-MAIN = "40 ms, 1.28 s of past"
 
 
 def streams(out: Path, count: int) -> dict[str, Any]:
     """A found network as a stream: error rate by left context, time per step, memory, a search that keeps up."""
     source, archs = speech_source(), [winner(), *random_archs(1, 11)]
-    runs = [(archs[0], form, seed) for seed in range(SEEDS) for form in FORMS]
-    runs += [(arch, form, 0) for arch in archs[1:] for form in ("whole utterance", MAIN)]
+    runs = [(archs[0], form, 0) for form in FORMS]
+    runs += [(archs[0], form, seed) for seed in range(1, SEEDS) for form in (WHOLE, MAIN)]
+    runs += [(arch, form, 0) for arch in archs[1:] for form in (WHOLE, MAIN)]
     with Workers(count) as workers:
         jobs = [
             workers.submit(train_form, source, arch.to_json(), form, STEPS, seed, str(out / place(arch, form, seed)))
@@ -98,16 +99,16 @@ def errors(source: Source, archs: list[Architecture], heard: dict) -> dict[str, 
     for arch in archs:
         rows = {}
         for form in FORMS:
-            runs = [heard[key] for key in sorted(heard) if key[:2] == (arch.id, form)]
-            base = [heard[key] for key in sorted(heard) if key[:2] == (arch.id, "whole utterance")]
-            if not runs:
+            seeds = [seed for name, other, seed in sorted(heard) if (name, other) == (arch.id, form)]
+            if not seeds:
                 continue
+            runs, base = ([heard[arch.id, name, seed] for seed in seeds] for name in (form, WHOLE))
             mistakes = [np.array([[e for e, _ in error_counts(test.texts, run["test"]["hypotheses"])] for run in group])
                         for group in (runs, base)]  # fmt: skip
             rates = [run["test"]["wer"] for run in runs]
             rows[form] = {"wer": float(np.mean(rates)), "wer_by_seed": rates,
                           "wer_low": runs[0]["test"]["low"], "wer_high": runs[0]["test"]["high"]}  # fmt: skip
-            if form != "whole utterance":
+            if form != WHOLE:
                 low, high = both_ways(mistakes[0] - mistakes[1], words, test.speakers)
                 gap = float(np.mean(rates) - np.mean([run["test"]["wer"] for run in base]))
                 settings = FORMS[form]
