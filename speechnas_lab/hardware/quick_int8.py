@@ -17,35 +17,37 @@ def quick_int8(model: bytes) -> bytes:
     """
     proto = onnx.load_from_string(model)
     weights = {tensor.name: tensor for tensor in proto.graph.initializer}
-    nodes, stored, seen = [], [], {}
+    nodes, inputs, small = [], {}, {}
     for node in proto.graph.node:
         if node.op_type != "MatMul" or node.input[1] not in weights:
             nodes.append(node)
             continue
-        x, name = node.input
-        if x not in seen:
-            seen[x] = [f"{x}_{part}" for part in ("quantized", "scale", "zero_point")]
-            nodes.append(helper.make_node("DynamicQuantizeLinear", [x], seen[x]))
-        quantized, scale, zero = seen[x]
-        q_weight, w_scale = _columns(numpy_helper.to_array(weights.pop(name)))
-        parts = {f"{name}_quantized": q_weight, f"{name}_zero_point": np.zeros(len(w_scale), np.int8),
-                 f"{name}_scale": w_scale}  # fmt: skip
-        stored += [numpy_helper.from_array(value, key) for key, value in parts.items()]
-        out, (q_name, z_name, _) = node.output[0], parts
+        (x, name), out = node.input, node.output[0]
+        if x not in inputs:
+            inputs[x] = [f"{x}_{part}" for part in ("quantized", "scale", "zero_point")]
+            nodes.append(helper.make_node("DynamicQuantizeLinear", [x], inputs[x]))
+        if name not in small:
+            small[name] = _columns(name, numpy_helper.to_array(weights[name]))
+        (quantized, scale, zero), (w_quantized, w_scale, w_zero) = inputs[x], (part.name for part in small[name])
         nodes += [
-            helper.make_node("MatMulInteger", [quantized, q_name, zero, z_name], [f"{out}_sum"]),
+            helper.make_node("MatMulInteger", [quantized, w_quantized, zero, w_zero], [f"{out}_sum"]),
             helper.make_node("Cast", [f"{out}_sum"], [f"{out}_float"], to=TensorProto.FLOAT),
-            helper.make_node("Mul", [scale, f"{name}_scale"], [f"{out}_scale"]),
-            helper.make_node("Mul", [f"{out}_float", f"{out}_scale"], [out]),
+            helper.make_node("Mul", [scale, w_scale], [f"{out}_scales"]),
+            helper.make_node("Mul", [f"{out}_float", f"{out}_scales"], [out]),
         ]
+    read = {name for node in nodes for name in node.input}
+    stored = [tensor for name, tensor in weights.items() if name in read]
+    stored += [part for parts in small.values() for part in parts]
     del proto.graph.node[:], proto.graph.initializer[:]
     proto.graph.node.extend(nodes)
-    proto.graph.initializer.extend([*weights.values(), *stored])
+    proto.graph.initializer.extend(stored)
     return proto.SerializeToString()
 
 
-def _columns(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(inputs, outputs) float32 as int8, -127 to 127, and the (outputs,) scales."""
+def _columns(name: str, weight: np.ndarray) -> list[TensorProto]:
+    """(inputs, outputs) float32 as int8, -127 to 127; the (outputs,) scales; and zero points, which are 0."""
     scale = (np.abs(weight).max(axis=0) / 127).astype(np.float32)
     scale[scale < np.finfo(np.float32).tiny] = 1
-    return np.clip(np.round(weight / scale), -127, 127).astype(np.int8), scale
+    rounded = np.clip(np.round(weight / scale), -127, 127).astype(np.int8)
+    parts = {"quantized": rounded, "scale": scale, "zero_point": np.zeros(len(scale), np.int8)}
+    return [numpy_helper.from_array(value, f"{name}_{part}") for part, value in parts.items()]

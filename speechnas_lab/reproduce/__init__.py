@@ -32,6 +32,7 @@ FIGURES = {  # name -> where it is made
     "roofline": "roofline.check",
     "table21": "table21.manual_against_searched",
     "bits": "bits.fewer_bits",
+    "devices": "devices.devices",
 }
 
 
