@@ -26,6 +26,7 @@ from .streaming_graph import fresh_state, quick_step
 if TYPE_CHECKING:
     from ..models.streaming import StreamingConformer
 
+EXAMPLE = Path(__file__).parents[1] / "assets" / "stream.int8.onnx"  # `speechnas reproduce streaming` trained it
 STEPS = 12  # that an exported step is compared with torch over
 
 
@@ -74,7 +75,8 @@ def difference(model: bytes, network: StreamingConformer) -> float:
 class Stream:
     """A recogniser that listens on: `feed` it sound, it gives the words that are complete; `finish` gives the rest.
 
-    model: a file or bytes that `export_step` wrote. Sound is 16 kHz, one channel, int16 or floats from -1 to 1.
+    model: a file or bytes that `export_step` wrote; left out, the one that comes along, for HomeCommands.
+    Sound is 16 kHz, one channel, int16 or floats from -1 to 1.
     watch: called with the logits (m, V) of every step that has some. `partial` is the word that may still go on.
 
     >>> stream = Stream("step.onnx")                                            # doctest: +SKIP
@@ -86,7 +88,7 @@ class Stream:
 
     def __init__(
         self,
-        model: str | os.PathLike | bytes,
+        model: str | os.PathLike | bytes = EXAMPLE,
         *,
         threads: int = 1,
         watch: Callable[[np.ndarray], object] | None = None,

@@ -22,7 +22,7 @@ from ..training import Recipe, evaluate, train
 from ..work import Source, open_speech, told, write_weights
 from .common import random_archs, speech_source
 from .searches import both_ways
-from .streaming_time import cuts, hour, keeps_up, times
+from .streaming_time import cuts, fewer_bits, hour, keeps_up, times
 
 STEPS, SEEDS = 800, 3
 WHOLE, MAIN = "whole utterance", "40 ms, 1.28 s of past"
@@ -51,6 +51,7 @@ def streams(out: Path, count: int) -> dict[str, Any]:
     models = {form: out / place(archs[0], form, 0) / "step.onnx" for form in FORMS if FORMS[form]}
     return {"steps": STEPS, "architectures": [arch.id for arch in archs],
             "error": errors(source, archs, heard), "time": times(source, models),
+            "int8": fewer_bits(source, models[MAIN]),
             "cuts": cuts(source, models[MAIN]), "hour": hour(source, models[MAIN]), "search": keeps_up(),
             "device": this_machine().to_dict()}  # fmt: skip
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from ..hardware import LatencyPredictor, Stream
+from ..hardware import LatencyPredictor, Stream, quantize_dynamic
 from ..hardware.streaming_cost import StepLimit, step_latencies, stream_times
 from ..models import StreamSettings
 from ..search import search
 from ..space import MobileConformerSpace, counts
+from ..speech import word_error_rate
 from ..work import Source, open_speech
 
 
@@ -42,6 +43,20 @@ def cuts(source: Source, model: Path, many: int = 500) -> dict[str, Any]:
         told_words.append(words)
     return {"cuts": many, "same_words": all(words == told_words[0] for words in told_words),
             "largest_difference": worst, "words": [vars(word) for word in told_words[0]]}  # fmt: skip
+
+
+def fewer_bits(source: Source, model: Path, count: int = 300) -> dict[str, Any]:
+    """The step with weights in int8 beside float32: bytes, and what both hear of the first test utterances, live."""
+    small = quantize_dynamic(model, model.with_name("step.int8.onnx"))
+    speech, found = open_speech(source), {}
+    chosen = speech.corpus.split("test")[:count]
+    for name, path in (("fp32", model), ("int8", small)):
+        stream, texts = Stream(path), []
+        for utterance in chosen:
+            words = stream.feed(speech.corpus.audio(utterance)) + stream.finish()
+            texts.append(" ".join(word.text for word in words))
+        found[name] = {"file_bytes": path.stat().st_size, "wer": word_error_rate([u.text for u in chosen], texts)}
+    return {"utterances": count, **found}
 
 
 def hour(source: Source, model: Path, minutes: int = 60) -> dict[str, Any]:
