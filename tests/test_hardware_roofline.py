@@ -9,12 +9,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from speechnas_lab.errors import BadInput
-from speechnas_lab.hardware import ESTIMATED, Profile, Roof, calibrate, estimated_profile, quick_graph
+from speechnas_lab.hardware import ESTIMATED, Profile, Roof, calibrate, estimated_profile, export_onnx, quick_graph
 from speechnas_lab.hardware import latency_estimated_ms as latency
 from speechnas_lab.hardware.operations import KINDS, Operation, operations
 from speechnas_lab.hardware.public_devices import VALUE_BYTES
 from speechnas_lab.hardware.roofline import by_kind, figure_words, roof_of, trust, trust_words
-from speechnas_lab.models.baselines import conformer
+from speechnas_lab.models.baselines import baseline, conformer
 from speechnas_lab.space import CellSpace, MobileConformerSpace, counts
 
 
@@ -131,3 +131,15 @@ def test_this_machine_has_a_roof():
     roof = calibrate(tries=5)
     assert 1 < roof.peak_gflops < 1e5 and 0.1 < roof.bandwidth_gb_s < 1e4 and 0 < roof.launch_us < 1000
     assert json.dumps(roof.launch_us)
+
+
+@pytest.mark.slow
+def test_hand_designed_networks_by_hand(tmp_path):
+    width, labels, steps = 128, 200, 50  # two layers, each of two LSTMs; 200 frames stacked by four
+    lstm = steps * 4 * width * (4 * 80 + width) * 2 + steps * 4 * width * (2 * width + width) * 2
+    model = export_onnx(baseline("lstm", vocab_size=labels), tmp_path / "lstm.onnx").path.read_bytes()
+    found = {kind: sum(o.macs for o in operations(model) if o.kind == kind) for kind in ("recurrent", "matrix")}
+    assert found == {"recurrent": lstm, "matrix": steps * 2 * width * labels}
+    convolutions = 100 * 96 * 80 * 7 + steps * 96 * 96 * 7 + 2 * steps * 96 * 96 * (7 + 7 + 9 + 9)
+    model = export_onnx(baseline("jasper", vocab_size=labels), tmp_path / "jasper.onnx").path.read_bytes()
+    assert sum(o.macs for o in operations(model) if o.kind == "convolution") == convolutions
