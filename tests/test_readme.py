@@ -32,7 +32,7 @@ def test_the_map_names_every_lesson_with_its_minutes_and_exercises() -> None:
 def test_links_and_commands_exist() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", TEXT):
         assert (ROOT / target).exists(), target
-    for name in re.findall(r"`speechnas reproduce ([a-z-]+)", TEXT):
+    for name in re.findall(r"`speechnas reproduce ([a-z0-9-]+)", TEXT):
         assert name in FIGURES, name
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", TEXT, flags=re.MULTILINE):
