@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from speech_base import base
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import Stream, export_step, quick_step, session
@@ -27,6 +28,8 @@ from speechnas_lab.speech import (
     WordStream,
     WordTokenizer,
     greedy_decode,
+    prepare,
+    read_manifest,
 )
 
 ARCH = Architecture(4, (Stage(24, "none", (Block(5, 4, 2.0),)), Stage(32, "conv", (Block(7, 2, 2.0),))),
@@ -131,6 +134,23 @@ def test_a_running_mean_is_its_formula_whole_and_in_steps() -> None:
     torch.testing.assert_close(got, want, atol=1e-4, rtol=0)
     with pytest.raises(BadInput, match="running=True"):
         StreamingScale(Scale(start, start, True))
+
+
+def test_a_recorded_corpus_is_prepared_as_its_stream_will_be_heard(tmp_path: Path) -> None:
+    corpus = read_manifest(base(tmp_path))
+    assert corpus.recorded
+    tokenizer = WordTokenizer().fit(u.text for u in corpus.split("train"))
+    test = prepare(corpus, tokenizer, cache=tmp_path, progress=False, running=True)["test"]
+    utterance = next(u for u in corpus.split("test") if u.id == test.ids[1])
+    mel, scale = StreamingLogMel(), StreamingScale(Scale.from_facts({k: json.dumps(v) for k, v in
+                                                                     test.scale.facts().items()}))
+    parts = pieces(corpus.audio(utterance), random.Random(0), 9)
+    got = torch.cat([scale(mel.push(part)) for part in parts] + [scale(mel.finish())])
+    torch.testing.assert_close(got, test.features[1].float(), atol=0.02, rtol=0.002)  # stored in half precision
+    whole = prepare(corpus, tokenizer, cache=tmp_path, progress=False)["test"]
+    assert (whole.features[1] - test.features[1]).abs().max() > 0.1  # the utterance's own mean is another
+    with pytest.raises(BadInput, match="running=True"):
+        StreamingScale(whole.scale)
 
 
 def heard(stream: Stream, parts: list[np.ndarray]) -> tuple[list, np.ndarray]:
