@@ -98,10 +98,9 @@ def test_this_machine_survives_a_file():
 @pytest.mark.slow  # a truth about time: it needs a machine that does nothing else
 def test_three_profiles_of_one_architecture_agree():
     arch = MobileConformerSpace("laptop").sample(random.Random(4))
-    found = [profile([arch], repeats=15, progress=False) for _ in range(3)]
+    found = [profile([arch], progress=False) for _ in range(3)]
     values = [item.rows[0].latency_ms for item in found]
-    allowed = max(0.15, *(item.rows[0].spread for item in found))
-    assert max(values) / min(values) - 1 <= allowed, values
+    assert max(values) / min(values) - 1 <= max(item.rows[0].spread for item in found), values
 
 
 def test_a_profile_survives_a_file():

@@ -34,17 +34,18 @@ def read_result(text: str, name: str) -> Profile:
         turns, burst, warmup, passes, threads = (
             _whole(settings[key], key) for key in ("repeats", "burst", "warmup", "passes", "threads")
         )
-        archs = _archs(kit["graphs"], sizes)
-        plan = [list(group) for group in kit["groups"]] * passes
+        archs, once = _archs(kit["graphs"], sizes), [list(group) for group in kit["groups"]]
         device = Device(name, _text(machine["processor"]), _whole(machine["logical_cores"], "logical_cores"), threads,
                         _text(machine["onnxruntime"]), "")  # fmt: skip
         conditions = Conditions.from_dict(data["conditions"])
         groups = [_group(group, turns, burst, warmup) for group in data["groups"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"the result is incomplete ({type(error).__name__}: {error}); {AGAIN}") from None
-    if [list(group) for group in groups] != plan or {name for group in plan for name in group} != set(archs):
+    plan = once * passes if len(groups) == passes * len(once) else []
+    asked = {name for group in once for name in group}
+    if not plan or [list(group) for group in groups] != plan or asked != set(archs):
         raise BadInput(f"the result lacks rows, or holds rows that its kit does not ask for; {AGAIN}")
-    found = together(groups, [name for name in plan[0] if all(name in group for group in plan)])
+    found = together(groups, [name for name in once[0] if all(name in group for group in once)])
     rows = tuple(Row(arch, t.median_ms, t.p95_ms, t.spread) for arch, t in ((a, found[i]) for i, a in archs.items()))
     told = [timing.warning for timing in found.values()] + [conditions.warning(threads)]
     warnings = tuple(dict.fromkeys(filter(None, told)))
