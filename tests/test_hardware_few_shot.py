@@ -57,7 +57,7 @@ def test_ten_noisy_samples_rank_a_new_device(archs, known, machine):
     alone = LatencyPredictor("lookup", SPACE).fit(ten, ms_of(machine, ten) * np.exp(noise))
     rank = {name: spearmanr(p.predict(new), ms_of(machine, new))[0] for name, p in
             (("moved", moved), ("known", known), ("alone", alone))}  # fmt: skip
-    assert rank["moved"] > 0.97 and rank["moved"] > rank["known"] and rank["moved"] > rank["alone"]
+    assert rank["moved"] > 0.95 and rank["moved"] > rank["known"] and rank["moved"] > rank["alone"]
     guess, low, high = moved.predict(new, interval=0.9)
     assert ((low < ms_of(machine, new)) & (ms_of(machine, new) < high)).mean() > 0.8
     with pytest.raises(BadInput, match="needs 19 measured"):
@@ -69,11 +69,18 @@ def test_the_chosen_lie_far_apart(archs):
     shuffled = random.Random(2).sample(archs, len(archs))
     assert choose_samples(SPACE, shuffled, 10) == chosen and len(set(chosen)) == 10
     assert choose_samples(SPACE, archs, 4) == chosen[:4]
-    work = lambda arch: np.log([counts(arch).macs, counts(arch).parameters])  # noqa: E731
-    def gap(some):  # of the two that are nearest to each other
-        return min(np.linalg.norm(work(a) - work(b)) for i, a in enumerate(some) for b in some[:i])
+    names = SPACE.feature_names()
+    ends = ("layers", "attention layers", "MMACs", "nonlinear k", "through gelu")
+    encoded = np.stack([SPACE.encode(arch) for arch in archs])
+    work = np.log1p([[row[[name.endswith(end) for name in names]].sum() for end in ends] for row in encoded])
+    point = dict(zip(archs, (work - work.mean(0)) / work.std(0), strict=True))
+
+    def nearest(arch, others):
+        return min(float(np.linalg.norm(point[arch] - point[other])) for other in others)
+
+    for k in range(1, 10):  # each is the one farthest from all before it
+        assert nearest(chosen[k], chosen[:k]) == pytest.approx(max(nearest(arch, chosen[:k]) for arch in archs))
     rng = random.Random(3)
-    assert gap(chosen) > np.median([gap(rng.sample(archs, 10)) for _ in range(50)])
     spread = [counts(arch).macs for arch in chosen]
     assert max(spread) / min(spread) > np.median([max(m) / min(m) for m in (
         [counts(a).macs for a in rng.sample(archs, 10)] for _ in range(50))])  # fmt: skip
