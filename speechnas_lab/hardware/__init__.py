@@ -2,8 +2,8 @@
 
 Read in this order: `timing` (one honest clock), `graphs` (an architecture as ONNX), `device` and `runtimes` (what runs
 it), `profiling` with `levels` and `conditions` (many architectures), `kit` (the same on a machine far away),
-`predictor` (the rest, unmeasured), `penalty` (latency inside a loss), `export`, `quantise` (fewer bits), `footprint`
-(what a user gets).
+`predictor` (the rest, unmeasured), `few_shot` (another device), `penalty` (latency inside a loss), `multiplier` (a
+target reached by itself), `export`, `quantise` (fewer bits), `footprint` (what a user gets).
 """
 
 from .._lazy import exports
