@@ -61,6 +61,7 @@ def test_steps_of_a_stream_are_timed(tmp_path) -> None:
     assert times.steps == 150 - 25 and times.step_ms == 40
     assert 0 < times.median_ms <= times.p99_ms <= times.longest_ms
     assert times.margin == 40 / times.p99_ms
+    assert 0 < times.processor_p99_ms <= times.longest_ms
     assert stream.finish() == []
     with pytest.raises(BadInput, match="give 4 s or more"):
         stream_times(stream, np.zeros(16_000))
