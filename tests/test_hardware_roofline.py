@@ -65,6 +65,8 @@ def test_convolutions_and_an_lstm_by_hand():
     steps = helper.make_node("Transpose", ["features"], ["x"], perm=[1, 0, 2])
     lstm = graph([steps, helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=2)], [None, 1, 1, 2],
                  {"w": np.ones((1, 8, 3), np.float32), "r": np.ones((1, 8, 2), np.float32)})  # fmt: skip
+    assert [o.launches for o in operations(lstm, frames=11) if o.kind == "recurrent"] == [11]  # each step waits
+    assert all(o.launches == (o.kind != "free") for o in operations(full, frames=11))
     macs = {name: {o.kind: o.macs for o in operations(model, frames=11) if o.macs}
             for name, model in {"depth": depth, "full": full, "lstm": lstm}.items()}  # fmt: skip
     assert macs == {"depth": {"depthwise": 11 * 3 * 5}, "full": {"convolution": 6 * 4 * 3 * 5},

@@ -45,6 +45,7 @@ class Operation(NamedTuple):
     kind: one of KINDS. "attention" is a matrix product of two computed values, "depthwise" a convolution of one channel
     a filter, "free" what only renames values or computes sizes. macs: multiply-accumulates. flops: floating-point
     operations, two for a multiply-accumulate. values: numbers read and written, weights included, each once.
+    launches: how often it must be started: 1, for an LSTM each of its steps, which wait for each other; "free" 0.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Operation(NamedTuple):
     macs: int
     flops: int
     values: int
+    launches: int = 1
 
 
 def operations(network: Architecture | Cell | bytes, *, input_dim: int = 80, vocab_size: int = 200,
@@ -128,8 +130,9 @@ def _operation(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], floa
         macs = steps * batch * sum(math.prod(shapes[weights]) for weights in node.input[1:3])
     else:
         macs = 0
+    launches = shapes[node.input[0]][0] if kind == "recurrent" else int(kind != "free")
     each = CURVE if name in CURVES else NORM if kind == "norm" else int(kind == "elementwise")
-    return Operation(kind, name, macs, 2 * macs or each * written, values)
+    return Operation(kind, name, macs, 2 * macs or each * written, values, launches)
 
 
 def total(shapes: Iterable[tuple[int, ...]]) -> int:

@@ -1,6 +1,6 @@
 """Latency on a device that is not here, estimated by the roofline (Williams, Waterman, Patterson, CACM 2009).
 
-An operation takes max(FLOP / peak, bytes / bandwidth) + launch, and a network is the sum of its operations. That is a
+An operation takes max(FLOP / peak, bytes / bandwidth) + launches, and a network is the sum of its operations. That is a
 bound: real code takes `slack` times as long, which was measured on one machine and is taken to hold elsewhere. Every
 figure from here is to be called "estimated", beside how far the same model was off on that machine (`trust`).
 """
@@ -24,7 +24,7 @@ from .public_devices import ESTIMATED, VALUE_BYTES
 
 @dataclass(frozen=True)
 class Roof:
-    """What bounds a device: peak_gflops, bandwidth_gb_s, and launch_us that every operation costs besides.
+    """What bounds a device: peak_gflops, bandwidth_gb_s, and launch_us that every start of an operation costs besides.
 
     slack: how many times longer than its bound an operation really takes; 1 gives the bound itself.
     """
@@ -37,11 +37,9 @@ class Roof:
 
     def milliseconds(self, operation: Operation) -> float:
         """How long one operation takes. What only renames values takes no time."""
-        if operation.kind == "free":
-            return 0.0
         counting = operation.flops / self.peak_gflops  # ns
         moving = operation.values * self.value_bytes / self.bandwidth_gb_s  # ns
-        return self.slack * (max(counting, moving) / 1e6 + self.launch_us / 1e3)
+        return self.slack * (max(counting, moving) / 1e6 + operation.launches * self.launch_us / 1e3)
 
 
 def roof_of(name: str) -> Roof:

@@ -24,8 +24,6 @@ from ..hardware import (
     measure,
     open_on,
     peak_memory,
-    quantize_dynamic,
-    stored_bytes,
     threads_kept,
 )
 from ..hardware.conditions import Watch
@@ -46,14 +44,14 @@ TURNS, BURST = 20, 3
 def manual_against_searched(out: Path, count: int, search: Path | None = None) -> dict[str, Any]:
     """WER, RTF, memory, bytes and energy of five hand-designed networks and ours, on every device at hand.
 
-    The networks have random weights: no speed depends on training. WER is that of a search's table (search: its
-    folder; left out, the measured one), one training each. Exported files stay in `out`.
+    The networks have random weights: no speed depends on training. WER and bytes are those of a search's table (search:
+    its folder; left out, the measured one), one training each. Exported files stay in `out`.
     """
     known, ours, labels = _known(search)
     torch.manual_seed(0)
     networks = {name: baseline(name, vocab_size=labels).eval() for name in MANUAL}
     networks["ours"] = build(ours, vocab_size=labels).eval()
-    files = {name: _files(network, out / name) for name, network in networks.items()}
+    files = {name: _file(network, out / name) for name, network in networks.items()}
     watch = Watch()
     with threads_kept(*at_hand()):
         taken, features_ms = _timings(networks, files, labels)
@@ -61,7 +59,7 @@ def manual_against_searched(out: Path, count: int, search: Path | None = None) -
     roof, meter = calibrate(), Meter()
     rows = {}
     for name, network in networks.items():
-        whole, small = files[name]
+        whole = files[name]
         model = whole.read_bytes()
         listed = operations(model)
         encoder = open_on(at_hand()[0], model, Sizes(vocab_size=labels))
@@ -69,7 +67,6 @@ def manual_against_searched(out: Path, count: int, search: Path | None = None) -
         rows[name] = {
             "title": MANUAL.get(name, f"ours ({ours.id})"), **known[name],
             "parameters": sum(weight.numel() for weight in network.parameters()), "macs": sum(o.macs for o in listed),
-            "bytes_fp32": stored_bytes(whole), "bytes_int8": stored_bytes(small),
             "peak_memory_bytes": peak_memory(whole),
             "rtf": {key: (features_ms + timing.median_ms) / 1000 / SECONDS for key, timing in taken[name].items()},
             "rtf_spread": {key: timing.spread for key, timing in taken[name].items()},
@@ -90,7 +87,7 @@ def manual_against_searched(out: Path, count: int, search: Path | None = None) -
 
 
 def _known(search: Path | None) -> tuple[dict[str, dict[str, Any]], Architecture, int]:
-    """What a search found out: WER of each row, the winner's architecture, and how many labels there were."""
+    """What a search found out: WER and bytes of each row, the winner's architecture, how many labels there were."""
     table = search / "candidates.csv" if search else HERE / "search-candidates.csv"
     winner = read_json(search / "winner.json" if search else HERE / "search-winner.json")
     if not winner or not table.is_file():
@@ -103,20 +100,19 @@ def _known(search: Path | None) -> tuple[dict[str, dict[str, Any]], Architecture
     ours = Architecture.from_json(json.dumps(winner["architecture"]))
     size = int(rows[REFERENCE]["parameters"])
     labels = next((n for n in range(2, 5000) if counts(LARGE, vocab_size=n).parameters == size), 200)
-    wer = {name: {f"wer{end}": float(rows[of][f"wer{end}"]) for end in ("", "_low", "_high")}
-           for name, of in [*((name, name) for name in MANUAL), ("ours", winner["id"])]}  # fmt: skip
-    return wer, ours, labels
+    keys = {"wer": float, "wer_low": float, "wer_high": float, "bytes_fp32": int, "bytes_int8": int}
+    known = {name: {key: kind(rows[of][key]) for key, kind in keys.items()}
+             for name, of in [*((name, name) for name in MANUAL), ("ours", winner["id"])]}  # fmt: skip
+    return known, ours, labels
 
 
-def _files(network: torch.nn.Module, folder: Path) -> tuple[Path, Path]:
-    """The network as ONNX, float32 and int8; written once."""
+def _file(network: torch.nn.Module, folder: Path) -> Path:
+    """The network as ONNX, float32; written once."""
     folder.mkdir(parents=True, exist_ok=True)
-    whole, small = folder / "model.onnx", folder / "model.int8.onnx"
+    whole = folder / "model.onnx"
     if not whole.exists():
         export_onnx(network, whole)
-    if not small.exists():
-        quantize_dynamic(whole, small)
-    return whole, small
+    return whole
 
 
 def _timings(networks: dict, files: dict, labels: int) -> tuple[dict[str, dict[str, Any]], float]:
@@ -126,7 +122,7 @@ def _timings(networks: dict, files: dict, labels: int) -> tuple[dict[str, dict[s
     calls: dict[str, Callable[[], object]] = {"features": lambda: log_mel(wave)}
     for name, network in networks.items():
         for device in at_hand():
-            given = network if device.runtime.startswith("torch") else files[name][0].read_bytes()
+            given = network if device.runtime.startswith("torch") else files[name].read_bytes()
             calls[f"{name} {device.name}"] = _with_decoding(open_on(device, given, sizes))
     taken = measure(calls, TURNS, burst=BURST)
     features = taken.pop("features").median_ms
