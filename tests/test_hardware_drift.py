@@ -80,10 +80,11 @@ def test_the_bound_on_false_alarms_holds():
     rate, waits = math.log((1 - up) / up), []
     for height in (4, 6):
         for _ in range(60):
-            chart, waited = 0, 0
-            while not len(alarm := np.flatnonzero(cusum(steps := np.where(rng.random(4096) < up, 1, -1), chart) > height)):
-                chart, waited = int(cusum(steps, chart)[-1]), waited + 4096
-            waits.append((waited + int(alarm[0]) + 1) / math.exp(rate * height))
+            chart, waited, alarm = np.zeros(1), 0, []
+            while not len(alarm):
+                chart = cusum(rng.choice([1, -1], 4096, p=[up, 1 - up]), chart[-1])
+                alarm, waited = np.flatnonzero(chart > height), waited + 4096
+            waits.append((waited - 4096 + int(alarm[0]) + 1) / math.exp(rate * height))
     assert np.mean(waits) > 1
 
 

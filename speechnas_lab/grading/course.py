@@ -25,6 +25,7 @@ EXERCISES = {  # id -> module in `checks`
     "14-zero-cost": "zero_cost",
     "15-fake-quantise": "fake_quantise",
     "16-causal": "causal",
+    "16-drift": "drift",
     "17-reinforce": "reinforce",
     "17-hyperband": "hyperband",
     "18-search": "search_limits",
