@@ -50,6 +50,16 @@ def test_held_out_architectures(kind, data):
     assert np.array_equal(clone(predictor).fit(archs[:100], ms[:100]).predict(rows), guess)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_bad_measurement_spoils_little(kind, data):
+    """A spike: one network of a hundred is said to take twenty times its time."""
+    archs, ms = data
+    spiked = ms[:100].copy()
+    spiked[ms[:100].argmax()] *= 20
+    guess = LatencyPredictor(kind, SPACE, trees=60).fit(archs[:100], spiked).predict(archs[100:])
+    assert spearmanr(guess, ms[100:])[0] > 0.95
+
+
 def test_the_table_has_no_negative_price(data):
     archs, ms = data
     predictor = LatencyPredictor("lookup", SPACE).fit(archs[:100], ms[:100])

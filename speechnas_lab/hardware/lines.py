@@ -27,10 +27,11 @@ class Line(NamedTuple):
         return np.maximum(counts @ self.weights[:-1] + self.weights[-1], self.floor)
 
 
-def ridge_line(X: np.ndarray, y: np.ndarray, floor: float) -> Line:
-    """Ridge regression on all columns."""
+def ridge_line(X: np.ndarray, y: np.ndarray, floor: float, relative: bool = True) -> Line:
+    """Ridge regression on all columns, of the relative error or of the error itself."""
+    weight = y**-2.0 / np.mean(y**-2.0) if relative else None
     scaler = StandardScaler().fit(X)
-    ridge = RidgeCV(np.logspace(-2, 3, 11)).fit(scaler.transform(X), y)
+    ridge = RidgeCV(np.logspace(-2, 3, 11)).fit(scaler.transform(X), y, sample_weight=weight)
     slopes = ridge.coef_ / scaler.scale_
     return Line(None, np.append(slopes, ridge.intercept_ - scaler.mean_ @ slopes), floor)
 

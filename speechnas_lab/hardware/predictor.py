@@ -169,7 +169,7 @@ class LatencyPredictor(RegressorMixin, BaseEstimator):
         if self.known is not None:
             return Fitted(move(self.known.fitted_, X, y, floor, *counted(self.space.feature_names())))
         if self.kind in ("forest", "mlp"):
-            line = ridge_line(X, y, floor)
+            line = ridge_line(X, y, floor, self.relative_)
         else:
             line = price_list(X, y, floor, counted(self.space.feature_names())[0])
         correction = self._corrector(trees)
