@@ -72,7 +72,7 @@ def test_a_larger_network_takes_longer_steps() -> None:
     assert 3 * small.median_ms < large.median_ms
 
 
-@pytest.mark.filterwarnings("ignore:Extrapolation")
+@pytest.mark.filterwarnings("ignore::speechnas_lab.hardware.predictor.Extrapolation")
 def test_a_search_keeps_to_the_limit() -> None:
     space, rng, settings = MobileConformerSpace("laptop"), random.Random(0), StreamSettings()
     archs = [space.sample(rng) for _ in range(30)]
