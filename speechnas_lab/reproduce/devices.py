@@ -98,8 +98,10 @@ class Heard:
 def _profile(path: Path, device: Device, sizes: dict[str, int]) -> Profile:
     if path.is_file():
         return Profile.from_json(path.read_text(encoding="utf-8"))
-    found = profile(profiled(0, PROFILED), **sizes, device=device, progress=False, partial=path.with_suffix(".part"))
+    part = path.with_suffix(".part")
+    found = profile(profiled(0, PROFILED), **sizes, device=device, progress=False, partial=part)
     write_text(path, found.to_json())
+    part.unlink()
     return found
 
 
