@@ -18,7 +18,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LESSONS = [
     "00_start", "01_sound_to_text", "02_search_space", "03_mixed_operation", "04_darts", "05_when_darts_fails",
     "06_supernet", "07_shared_weights", "08_sandwich", "09_evolution", "10_many_objectives", "11_latency",
-    "12_pruning", "13_latency_penalty", "14_zero_shot", "17_all_strategies", "18_mobile_conformer_search",
+    "12_pruning", "13_latency_penalty", "14_zero_shot", "15_quantisation", "16_streaming_and_drift",
+    "17_all_strategies", "18_mobile_conformer_search",
 ]  # fmt: skip
 OPENERS = {"00_start", "18_mobile_conformer_search"}  # the way in and the way out: no piece is built by hand there
 UNITS = r"\s*(?:%|ms\b|MB\b|kB\b|times\b|seconds?\b|points?\b|x\b)"
