@@ -12,6 +12,7 @@ import pytest
 import torch
 from test_hardware_export import SHAPES, architectures, trained
 
+from speechnas_lab import reproduce
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import (
     export_onnx,
@@ -24,6 +25,7 @@ from speechnas_lab.hardware import (
     verify,
 )
 from speechnas_lab.models import baseline, build
+from speechnas_lab.reproduce import bits
 from speechnas_lab.training import fake_quantised, observe
 
 
@@ -116,6 +118,22 @@ def test_a_file_that_is_no_model_is_refused(write, more, tmp_path):
         with pytest.raises(BadInput):
             write(tmp_path / name, tmp_path / "out.onnx", *more)
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_what_an_int8_file_keeps_in_float32_is_told(model, tmp_path):
+    small = quantize_dynamic(model, tmp_path / "d.onnx")
+    parts = bits._left_in_float(small)
+    assert sum(parts.values()) == stored_bytes(small)
+    matrices = [m for m in trained(architectures()[0]).modules() if isinstance(m, torch.nn.Linear)]
+    assert parts["int8 matrices"] == sum(m.weight.numel() for m in matrices)
+    assert parts["scales and zero points"] == 5 * sum(m.out_features for m in matrices)
+
+
+def test_a_figure_of_a_winner_wants_the_folder_of_a_search(tmp_path):
+    with pytest.raises(BadInput, match="no winner.json"):
+        reproduce.run("bits", tmp_path, 1, tmp_path / "nothing")
+    with pytest.raises(BadInput, match="leave out --search"):
+        reproduce.run("cells", tmp_path, 1, tmp_path)
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ FILES = ("fp32", "fp16", "int8 dynamic", "int8 static", "fp32 tuned", "fp32 tune
 def fewer_bits(out: Path, count: int, search: Path | None = None) -> dict[str, Any]:
     """The found network in fewer bits: bytes, WER, RTF, agreement with torch, and WER at 8, 6, 4 and 3 bits.
 
-    Three seeds, blind test set, each utterance heard alone, as a device does. search: the folder of a search whose
+    Three seeds, blind test set; files hear each utterance alone, as on a device. search: the folder of a search whose
     winner is taken; left out, that of the measured one. All but the real-time factors is kept in `out`.
     """
     found = read_json(search / "winner.json" if search else HERE)
@@ -142,7 +142,7 @@ def _halved(network: Recogniser) -> Recogniser:
 
 def _bits(source: Source, name: str, place: str, seed: int) -> dict[str, dict[str, float]]:
     """Test WER with weights of 8, 6, 4 and 3 bits, inputs of 8: one scale a matrix, one an output, tuned for it; and
-    with inputs of as few bits as the weights.
+    with inputs of as few bits as the weights. By batches of 64: the range of the inputs is theirs.
     """
     known = Path(place) / "bits.json"
     if facts := read_json(known):
@@ -150,7 +150,7 @@ def _bits(source: Source, name: str, place: str, seed: int) -> dict[str, dict[st
     speech, plain = open_speech(source), trained(source, name, place)
 
     def wer(network: Recogniser, scheme: Scheme) -> float:
-        return evaluate(fake_quantised(network, scheme), speech.examples["test"], speech.tokenizer, 1).wer
+        return evaluate(fake_quantised(network, scheme), speech.examples["test"], speech.tokenizer).wer
 
     facts = {
         "per tensor": {str(b): wer(plain, Scheme(b, 8, per_channel=False)) for b in BITS},
