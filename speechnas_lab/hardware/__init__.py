@@ -3,7 +3,8 @@
 Read in this order: `timing` (one honest clock), `graphs` (an architecture as ONNX), `device` and `runtimes` (what runs
 it), `profiling` with `levels` and `conditions` (many architectures), `kit` (the same on a machine far away),
 `predictor` (the rest, unmeasured), `few_shot` (another device), `penalty` (latency inside a loss), `multiplier` (a
-target reached by itself), `export`, `quantise` (fewer bits), `footprint` (what a user gets).
+target reached by itself), `export`, `quantise` (fewer bits), `footprint` (what a user gets),
+`drift` and `drift_monitor` (does it stay so).
 """
 
 from .._lazy import exports
