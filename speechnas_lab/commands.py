@@ -74,7 +74,7 @@ def profile(arguments: argparse.Namespace, argv: list[str]) -> None:
 def export(arguments: argparse.Namespace, argv: list[str]) -> None:
     """ONNX files of a trained network."""
     from .hardware import export_onnx, quantize_dynamic, store_half, stored_bytes
-    from .hardware.drift_baseline import measure_baseline
+    from .hardware.drift.baseline import measure_baseline
     from .results import model_facts
     from .work import Source, open_speech, trained
 
@@ -160,10 +160,10 @@ def grade(arguments: argparse.Namespace, argv: list[str]) -> None:
 
 def monitor(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Latencies watched: 3 when a drift was found, else 0."""
-    from .hardware import drift_words as words
-    from .hardware.drift_baseline import Baseline, make_baseline, quality
-    from .hardware.drift_page import page
-    from .hardware.drift_watch import Watch, probed
+    from .hardware.drift import words
+    from .hardware.drift.baseline import Baseline, make_baseline, quality
+    from .hardware.drift.page import page
+    from .hardware.drift.watch import Watch, probed
 
     smallest = arguments.smallest / 100
     outputs = [Path(file) for file in (arguments.page, arguments.prometheus, arguments.state, arguments.make_baseline)

@@ -40,7 +40,7 @@ from .hardware import (
     this_machine,
     threads_kept,
 )
-from .hardware.drift_baseline import measure_baseline
+from .hardware.drift.baseline import measure_baseline
 from .hardware.timing import measure
 from .search import SearchResult, Trial, pareto_front
 from .space import Architecture, counts

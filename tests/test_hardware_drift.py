@@ -16,13 +16,13 @@ from scipy.stats import binom
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import Monitor, Reference, cusum, quick_graph
-from speechnas_lab.hardware.drift import BURST, UNIT, lundberg, median_interval, togetherness
-from speechnas_lab.hardware.drift_baseline import Baseline, measure_baseline, probe
-from speechnas_lab.hardware.drift_history import MOST, History
-from speechnas_lab.hardware.drift_monitor import LEARN
-from speechnas_lab.hardware.drift_timings import Timings, read_clock
-from speechnas_lab.hardware.drift_watch import Watch
-from speechnas_lab.hardware.drift_words import prometheus, told
+from speechnas_lab.hardware.drift.baseline import Baseline, measure_baseline, probe
+from speechnas_lab.hardware.drift.detector import BURST, UNIT, lundberg, median_interval, togetherness
+from speechnas_lab.hardware.drift.history import MOST, History
+from speechnas_lab.hardware.drift.monitor import LEARN
+from speechnas_lab.hardware.drift.timings import Timings, read_clock
+from speechnas_lab.hardware.drift.watch import Watch
+from speechnas_lab.hardware.drift.words import prometheus, told
 from speechnas_lab.reproduce.drift import TAILS
 from speechnas_lab.space import MobileConformerSpace
 

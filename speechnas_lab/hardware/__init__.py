@@ -4,7 +4,7 @@ Read in this order: `timing` (one honest clock), `graphs` (an architecture as ON
 it), `profiling` with `levels` and `conditions` (many architectures), `kit` (the same on a machine far away),
 `predictor` (the rest, unmeasured), `few_shot` (another device), `penalty` (latency inside a loss), `multiplier` (a
 target reached by itself), `export`, `quantise` (fewer bits), `footprint` (what a user gets),
-`drift` and `drift_monitor` (does it stay so).
+`drift` (does it stay so).
 """
 
 from .._lazy import exports
@@ -63,9 +63,9 @@ __getattr__, __dir__, __all__ = exports(
         "real_time_factor": ".footprint",
         "SpeedReport": ".footprint",
         "peak_memory": ".footprint",
-        "Monitor": ".drift_monitor",
-        "Change": ".drift_monitor",
-        "Reference": ".drift",
-        "cusum": ".drift",
+        "Monitor": ".drift.monitor",
+        "Change": ".drift.monitor",
+        "Reference": ".drift.detector",
+        "cusum": ".drift.detector",
     },
 )

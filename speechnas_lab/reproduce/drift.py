@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..hardware.drift_monitor import Change, Monitor
-from ..hardware.drift_timings import Timings
+from ..hardware.drift.monitor import Change, Monitor
+from ..hardware.drift.timings import Timings
 
 Tail = Callable[[np.random.Generator, int], np.ndarray]
 BASELINE, SMALL = 500, 0.10  # timings in a baseline; the slow-down that must be found

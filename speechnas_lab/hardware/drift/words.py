@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .drift_monitor import LEARN, Change
-from .drift_watch import Watch
+from .monitor import LEARN, Change
+from .watch import Watch
 
 SECONDS = 1e-3  # Prometheus counts in base units
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput
-from ..files import read_json, write_json
-from .device import this_machine
-from .drift import FEWEST
-from .drift_monitor import Monitor
-from .drift_timings import Timings
-from .graphs import session
+from ...errors import BadInput
+from ...files import read_json, write_json
+from ..device import this_machine
+from ..graphs import session
+from .detector import FEWEST
+from .monitor import Monitor
+from .timings import Timings
 
 CALLS = 500  # timings in a baseline
 WARMUP = 10

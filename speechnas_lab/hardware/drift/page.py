@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from importlib.resources import files
 
-from ..chart import Chart, across, spread, upward
-from .drift_monitor import Change
-from .drift_watch import Watch
-from .drift_words import summary
+from ...chart import Chart, across, spread, upward
+from .monitor import Change
+from .watch import Watch
+from .words import summary
 
 HOW = (
     "Each latency is compared with the baseline. What exceeds half the smallest change that counts is added up, and "

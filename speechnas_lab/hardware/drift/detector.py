@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import BadInput
+from ...errors import BadInput
 
 SMALLEST = 0.10  # relative change of latency that must be found
 CLIP = math.log(2.0)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput
-from .drift import SMALLEST, Reference, cusum, median_interval
+from ...errors import BadInput
+from .detector import SMALLEST, Reference, cusum, median_interval
 
 LEARN = 200  # samples that teach a new level: the length of the cool-down
 RECENT = 1000  # samples kept, to say since when and by how much

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput
+from ...errors import BadInput
 
 COLUMN, CLOCKS = "latency_ms", ("time", "timestamp")
 MISSING = {"", "nan", "na", "n/a", "none", "null"}

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput
-from ..files import read_json, write_json
-from .drift_baseline import Baseline, probe
-from .drift_history import History
-from .drift_monitor import Change, Monitor
-from .drift_timings import Timings
+from ...errors import BadInput
+from ...files import read_json, write_json
+from .baseline import Baseline, probe
+from .history import History
+from .monitor import Change, Monitor
+from .timings import Timings
 
 PIECE = 1 << 20  # bytes read at once
 POLL_SECONDS = 0.25  # between two looks at a file that grows, and between two reports of a probe
