@@ -7,6 +7,7 @@ import shlex
 import shutil
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from .away import estimate_speed
 from .errors import BadInput
 from .estimate import Bar, estimate, in_words
 from .files import read_json, write_json, write_text
-from .hardware import ESTIMATED, Profile
+from .hardware import ESTIMATED, Extrapolation, Profile
 from .jobs import Workers
 from .models.baselines import BASELINES
 from .results import (
@@ -114,7 +115,8 @@ def ten_steps(
 ) -> dict[str, Any]:
     """The steps on opened speech, and their files; `seconds` gets how long each took."""
     budget = BUDGETS[settings.budget]
-    with Workers() as workers, Bar(budget, progress, say) as bar:
+    with Workers() as workers, Bar(budget, progress, say) as bar, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Extrapolation)  # a prediction only proposes: what is kept is measured
         run = Run(folder, source, budget, settings.seed, workers, device, settings.limits, bar.advance, say)
         with timed(seconds, "profile"):
             bar.step(f"estimating {device}" if device in ESTIMATED else "profiling this machine")
