@@ -30,6 +30,7 @@ from speechnas_lab.hardware import (
     threads_kept,
 )
 from speechnas_lab.hardware.conditions import Conditions, Watch
+from speechnas_lab.hardware.device import NAMES
 from speechnas_lab.hardware.levels import together
 from speechnas_lab.hardware.quick_int8 import quick_int8
 from speechnas_lab.hardware.timing import Timing
@@ -56,12 +57,23 @@ def test_devices_at_hand_have_their_own_names_and_survive_a_file():
     assert find_device("my board") == this_machine("my board") and find_device(None) == this_machine()
 
 
+def test_a_device_that_is_not_at_hand_is_not_measured_as_another(monkeypatch):
+    assert {device.name for device in at_hand()} <= set(NAMES)
+    monkeypatch.setattr("speechnas_lab.hardware.device.at_hand", lambda: (this_machine("ort"),))
+    for name in ("cuda", "ort-2"):
+        with pytest.raises(BadInput, match=f"{name} is not at hand"):
+            find_device(name)
+    for name, meant in (("raspbery-pi4", "raspberry-pi-4"), ("iphone-14", "iphone-15"), ("ort-int4", "ort-int8")):
+        with pytest.raises(BadInput, match=f"is {meant} meant"):
+            find_device(name)
+
+
 def test_a_device_of_an_earlier_version_is_read_and_an_impossible_one_is_not():
     old = this_machine("old").to_dict()
     del old["runtime"], old["estimated"]
     assert Device.from_dict(old) == this_machine("old")
     for wrong in ({"runtime": "abacus"}, {"estimated": "yes"}, {"colour": "red"}):
-        with pytest.raises(BadInput):
+        with pytest.raises(BadInput, match=next(iter(wrong))):
             Device.from_dict(old | wrong)
     with pytest.raises(BadInput):
         this_machine(threads=0)
@@ -77,6 +89,7 @@ def test_every_runtime_runs_the_same_network():
         with threads_kept(device):
             got = open_on(device, network, sizes)()[0]
         got = np.asarray(got.cpu() if hasattr(got, "cpu") else got)
+        assert next(network.parameters()).device.type == "cpu"  # the caller's own stays where it is
         allowed = 0.1 if "int8" in device.runtime else 1e-4
         assert got.shape == right.shape and np.abs(got - right).max() <= allowed * max(1, np.abs(right).max()), device
 
@@ -115,7 +128,9 @@ def test_what_cannot_be_run_is_refused_and_torch_gets_its_threads_back():
     threaded = this_machine("torch", 2, "torch")
     with pytest.raises(BadInput, match="ONNX file"):
         open_on(threaded, b"")
-    before = torch.get_num_threads()
+    before, learning = torch.get_num_threads(), build(SMALL, input_dim=80, vocab_size=5).train()
+    open_on(threaded, learning, Sizes(80, 5, 20))
+    assert learning.training  # the caller's own stays as it is
     with threads_kept(threaded):
         open_on(threaded, SMALL, Sizes(frames=20))()
         assert torch.get_num_threads() == 2
@@ -155,6 +170,13 @@ def test_conditions_survive_a_file_and_are_checked():
                   {"loop_after_ms": None}):  # fmt: skip
         with pytest.raises(BadInput):
             Conditions.from_dict(QUIET.to_dict() | wrong)
+
+
+def test_a_clock_that_is_set_while_it_is_measured_changes_nothing(monkeypatch):
+    monkeypatch.setattr(kit_script, "busy_seconds", iter([0.0, 100.0]).__next__)
+    monkeypatch.setattr(kit_script.time, "monotonic", iter([0.0, 200.0]).__next__)
+    monkeypatch.setattr(kit_script.time, "time", iter([1e9, 0.0]).__next__)
+    assert Watch().stop().others_cores == pytest.approx(0.5, abs=0.1)
 
 
 def test_the_clock_is_read_where_the_system_tells(monkeypatch):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import MISSING, asdict, dataclass, fields, replace
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import version
 
 from ..errors import BadInput
 from .kit_script import cores, processor
+from .public_devices import ESTIMATED
 
 RUNTIMES = {  # name -> in words
     "onnxruntime": "ONNX Runtime, float32",
@@ -21,6 +23,7 @@ RUNTIMES = {  # name -> in words
     "torch": "PyTorch as it is (eager), float32",
     "torch-cuda": "PyTorch as it is (eager), float32, on a GPU",
 }
+NAMES = ("ort", "ort-2", "ort-int8", "torch", "cuda")  # of `at_hand`, where a machine has all of them
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Device:
         if self.estimated:
             return "estimated"
         threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
-        return f"{RUNTIMES[self.runtime]}" + ("" if self.runtime == "torch-cuda" else f", {threads}")
+        return RUNTIMES[self.runtime] + ("" if self.runtime == "torch-cuda" else f", {threads}")
 
     def to_dict(self) -> dict[str, str | int | bool]:
         return asdict(self)
@@ -59,7 +62,8 @@ class Device:
         names = {field.name for field in fields(cls)}
         needed = {field.name for field in fields(cls) if field.default is MISSING}
         if not isinstance(data, dict) or not needed <= set(data) <= names:
-            raise BadInput(f"a device has the fields {', '.join(sorted(names))}; profile this machine again")
+            odd = sorted(needed - set(data) | set(data) - names) if isinstance(data, dict) else [str(data)]
+            raise BadInput(f"a device's {', '.join(map(str, odd))} is missing or unknown; profile this machine again")
         device = cls(**data)
         if device.runtime not in RUNTIMES or not isinstance(device.estimated, bool):
             raise BadInput(f"a device's runtime is {device.runtime!r}; allowed: {', '.join(RUNTIMES)}; and estimated "
@@ -91,8 +95,19 @@ def at_hand() -> tuple[Device, ...]:
 
 
 def find_device(name: str | None) -> Device:
-    """The device at hand of that name; any other name is what this machine is called, ONNX Runtime with one thread."""
-    return next((device for device in at_hand() if device.name == name), None) or this_machine(name)
+    """The device at hand of that name; any other name is what this machine is called, ONNX Runtime with one thread.
+
+    Raises BadInput for a name of NAMES that is not at hand, and for one that looks like a device's misspelt.
+    """
+    here = {device.name: device for device in at_hand()}
+    if name is None or name in here:
+        return here.get(name) or this_machine()
+    if name in NAMES:
+        raise BadInput(f"{name} is not at hand on this machine; at hand are {', '.join(here)}")
+    meant = get_close_matches(name, [*NAMES, *ESTIMATED], 1, 0.8)
+    if meant:
+        raise BadInput(f"no device is {name!r}: is {meant[0]} meant? To name this machine, take a name less like it")
+    return this_machine(name)
 
 
 def usable_cores() -> int:

@@ -115,7 +115,7 @@ def state():
     """What to compare before and after."""
     loop = fixed_loop()
     low, median, high = np.percentile(loop, [25, 50, 75])
-    return {"at_seconds": time.time(), "load": load(), "busy_seconds": busy_seconds(),
+    return {"at_seconds": time.monotonic(), "load": load(), "busy_seconds": busy_seconds(),
             "own_seconds": time.process_time(), "loop_ms": float(median), "loop_spread": float((high - low) / median)}
 
 

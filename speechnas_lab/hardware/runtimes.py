@@ -6,6 +6,7 @@ training.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,14 +107,14 @@ class Torch:
         return call
 
     def build(self, network: Network, sizes: Sizes) -> torch.nn.Module:
-        """The network as PyTorch knows it."""
+        """The network as PyTorch knows it: one of its own, so that the caller's stays where and as it is."""
         if isinstance(network, bytes):
             raise BadInput("PyTorch does not run an ONNX file; give the architecture or the network")
         if isinstance(network, (Architecture, Cell)):
             from ..models import build
 
             return build(network, input_dim=sizes.input_dim, vocab_size=sizes.vocab_size)
-        return network
+        return copy.deepcopy(network)
 
     def finish(self, answer: object) -> object:
         """Wait until `answer` is there."""
