@@ -35,10 +35,14 @@ def profile(arguments: argparse.Namespace) -> None:
         write_text(Path(arguments.out), found.to_json())
         print(f"{len(found.rows)} {'estimated ' * found.device.estimated}latencies in {arguments.out}")
         return
-    name = "latency_estimated_ms" if found.device.estimated else "latency_ms"
-    print(f"{'architecture':14}{name:>{max(11, len(name) + 1)}}{'p95_ms':>9}{'spread':>9}")
+    if found.device.estimated:  # one number, without a spread
+        print(f"{'architecture':14}{'latency_estimated_ms':>21}")
+        for row in found.rows:
+            print(f"{row.arch.id:14}{row.latency_ms:21.3f}")
+        return
+    print(f"{'architecture':14}{'latency_ms':>11}{'p95_ms':>9}{'spread':>9}")
     for row in found.rows:
-        print(f"{row.arch.id:14}{row.latency_ms:{max(11, len(name) + 1)}.3f}{row.p95_ms:9.3f}{row.spread:9.1%}")
+        print(f"{row.arch.id:14}{row.latency_ms:11.3f}{row.p95_ms:9.3f}{row.spread:9.1%}")
 
 
 def measured(arguments: argparse.Namespace) -> Profile:

@@ -8,11 +8,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from speechnas_lab import cli
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import ESTIMATED, Profile, Roof, calibrate, estimated_profile, export_onnx, quick_graph
 from speechnas_lab.hardware import latency_estimated_ms as latency
 from speechnas_lab.hardware.operations import KINDS, Operation, operations
 from speechnas_lab.hardware.public_devices import VALUE_BYTES
+from speechnas_lab.hardware.quick_int8 import quick_int8
 from speechnas_lab.hardware.roofline import by_kind, figure_words, roof_of, trust, trust_words
 from speechnas_lab.models.baselines import baseline, conformer
 from speechnas_lab.space import CellSpace, MobileConformerSpace, counts
@@ -82,6 +84,26 @@ def test_a_model_with_other_inputs_is_refused():
         operations(model.SerializeToString())
 
 
+def test_what_multiplies_and_is_not_counted_is_refused():
+    with pytest.raises(BadInput, match="MatMul.*not counted"):
+        operations(quick_int8(quick_graph(some_archs()[0])))
+    steps = helper.make_node("Transpose", ["features"], ["x"], perm=[1, 0, 2])
+    gru = graph([steps, helper.make_node("GRU", ["x", "w", "r"], ["y"], hidden_size=2)], [None, 1, 1, 2],
+                {"w": np.ones((1, 6, 3), np.float32), "r": np.ones((1, 6, 2), np.float32)})  # fmt: skip
+    with pytest.raises(BadInput, match="GRU.*not counted"):
+        operations(gru)
+    free = graph([helper.make_node("Neg", ["features"], ["y"])], [1, None, None], {}, bands=None)
+    with pytest.raises(BadInput, match="fixed F"):
+        operations(free)
+
+
+def test_the_table_of_an_estimate_shows_no_spread_that_nobody_measured(capsys):
+    assert cli.main(["profile", "--device", "raspberry-pi-4", "--count", "1"]) == 0
+    said = capsys.readouterr().out
+    rows = said[said.index("architecture  ") :].splitlines()
+    assert rows[0].split() == ["architecture", "latency_estimated_ms"] and all(len(row.split()) == 2 for row in rows)
+
+
 def test_kinds_add_up_and_longer_sound_takes_longer():
     arch, roof = some_archs()[0], Roof(100, 50, 0.3)
     parts = by_kind(arch, roof)
@@ -103,6 +125,15 @@ def test_every_public_figure_has_a_source_and_a_size_that_can_be():
     assert ESTIMATED["raspberry-pi-4"].peak_gflops.value == pytest.approx(12)  # 1.5 GHz, 4 values, multiply and add
     assert ESTIMATED["jetson-nano"].peak_gflops.value == pytest.approx(472 / 2, rel=0.01)  # NVIDIA's figure is of fp16
     assert ESTIMATED["v100"].peak_gflops.value == pytest.approx(5120 * 1.53 * 2, rel=0.01)
+    for name, wide in (("iphone-15", 3.46), ("snapdragon-8-gen-2", 3.2)):  # four pipes of 128 bits, multiply and add
+        assert ESTIMATED[name].peak_gflops.value == pytest.approx(wide * 4 * 128 / 32 * 2)
+    rates = {"v100": (4096, 1.75), "snapdragon-8-gen-2": (64, 8.4), "iphone-15": (64, 6.4), "jetson-nano": (64, 3.2)}
+    for name, (bits, gigatransfers) in rates.items():
+        assert ESTIMATED[name].bandwidth_gb_s.value == pytest.approx(bits / 8 * gigatransfers, rel=0.01)
+    arrays = 4 * 2 * 128**2 * 1.05  # a TPU v4: four matrix units on each of two cores, 1.05 GHz (Jouppi et al., 2023)
+    assert ESTIMATED["tpu-v4"].peak_gflops.value == pytest.approx(arrays * 2, rel=0.01)
+    for quoted in (quoted for device in ESTIMATED.values() for quoted in device.figures.values()):
+        assert not (quoted.checked and ("assumed" in quoted.source or "from memory" in quoted.source))
 
 
 def test_an_estimated_profile_says_so_and_survives_its_file():

@@ -30,6 +30,10 @@ OPERATORS = {
              "Tile"},
     "free": {"Reshape", "Squeeze", "Unsqueeze", "Identity", "Flatten", "Shape", "Size", "Constant"},
 }  # fmt: skip
+# What multiplies, but is not counted here: an estimate without it would be far too low.
+UNCOUNTED = {"GRU", "RNN", "ConvTranspose", "Einsum", "Attention", "MultiHeadAttention", "ConvInteger", "QLinearConv",
+             "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QLinearMatMul", "QGemm",
+             "DynamicQuantizeLSTM", "QAttention", "MatMulNBits", "If", "Loop", "Scan"}  # fmt: skip
 KINDS = ("matrix", "attention", "convolution", "depthwise", "recurrent", "norm", "elementwise", "move", "free")
 # Floating-point operations for each value that comes out, where they are not two for each multiply-accumulate. Assumed:
 # a norm sums twice, then shifts and scales; an exponential or an error function is a polynomial of about that length.
@@ -59,11 +63,15 @@ class Operation(NamedTuple):
 def operations(network: Architecture | Cell | bytes, *, input_dim: int = 80, vocab_size: int = 200,
                frames: int = 200) -> tuple[Operation, ...]:  # fmt: skip
     """What one utterance of `frames` frames (10 ms each) costs, batch 1. `network`: an architecture, or an ONNX model
-    as bytes with the inputs features (B, T, F) and lengths (B,). Raises BadInput for any other model.
+    as bytes with the inputs features (B, T, F) and lengths (B,), F fixed. Raises BadInput for any other model, and for
+    one with operators that multiply and are not counted here, such as those of int8 or of a GRU.
     """
     if isinstance(network, Architecture | Cell):
         network = quick_graph(network, input_dim=input_dim, vocab_size=vocab_size)
     graph = fused(network)
+    unknown = sorted({node.op_type for node in graph.graph.node} & UNCOUNTED)
+    if unknown:
+        raise BadInput(f"the model has {', '.join(unknown)}, whose cost is not counted; give its float32 form")
     shapes, floats = _sizes(graph, frames)
     stored = {tensor.name for tensor in graph.graph.initializer}
     return tuple(_operation(node, shapes, floats, stored) for node in graph.graph.node)
@@ -88,7 +96,10 @@ def _sizes(model: onnx.ModelProto, frames: int) -> tuple[dict[str, tuple[int, ..
     names = {value.name for value in model.graph.input} - {tensor.name for tensor in model.graph.initializer}
     if names != {"features", "lengths"}:
         raise BadInput(f"the model's inputs are {', '.join(sorted(names))}; an encoder takes features and lengths")
-    bands = next(v for v in model.graph.input if v.name == "features").type.tensor_type.shape.dim[2].dim_value
+    dims = next(v for v in model.graph.input if v.name == "features").type.tensor_type.shape.dim
+    bands = dims[2].dim_value if len(dims) == 3 else 0
+    if not bands:
+        raise BadInput("the model's features must be (B, T, F) with a fixed F; export it with one")
     feed = {"features": np.zeros((1, frames, bands), np.float32), "lengths": np.array([frames])}
     known = {value.name for value in model.graph.output}
     every = [name for node in model.graph.node for name in node.output if name]

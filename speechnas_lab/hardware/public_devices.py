@@ -1,7 +1,8 @@
 """Devices that are not here, in four public figures each, with their sources.
 
-`checked` is true where the source was read while this was written; the others are from memory or were not to be had.
-A launch overhead is nowhere published for our networks: each is an assumption, with its reasoning.
+`checked` is true where the source was read while this was written; a figure with a part from memory or assumed is not.
+A launch overhead is nowhere published for our networks: each is an assumption, with its reasoning. Powers are of what
+the source names, a chip or a whole board under load, also where one core of it is looked at.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ VALUE_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
 
 @dataclass(frozen=True)
 class Quoted:
-    """A figure, where it comes from, and whether that was looked up."""
+    """A figure, where it comes from, and whether all of it was looked up there."""
 
     value: float
     source: str
@@ -53,7 +54,7 @@ ESTIMATED = {
                "huggingface.co/RajBhope/gpu-runtime-predictor; NVIDIA's table of 2017 (xenon.com.au) says 15"),
         Quoted(900, "16 GB of HBM2 at 900 GB/s (tomshw.it, architettura Volta)"),
         Quoted(5, "assumed: kernels are queued, so less than the 20 us from call to start that NVIDIA shows for a V100 "
-               "(developer.nvidia.com/blog, overhead and latency in Nsight Systems)"),
+               "(developer.nvidia.com/blog, overhead and latency in Nsight Systems)", False),
         Quoted(300, "power limit that the driver reports for a Tesla V100-SXM2-32GB (pastebin.com/AaFUPNi5)"),
     ),
     "snapdragon-8-gen-2": PublicDevice(
@@ -61,7 +62,7 @@ ESTIMATED = {
         Quoted(3.2 * 4 * 4 * 2, "3.2 GHz (Qualcomm, as reported by wccftech.com, 2022-11-16) x 4 pipes of 4 values x 2 "
                "operations; the four pipes are from memory", False),
         Quoted(67.2, "LPDDR5X at 4,200 MHz (wccftech.com, 2022-11-16) x 2 x 64 bits; the width is from memory", False),
-        Quoted(1000 / 3200, _DISPATCH),
+        Quoted(1000 / 3200, _DISPATCH, False),
         Quoted(4, "assumed: one large core and the memory of a phone under load", False),
     ),
     "iphone-15": PublicDevice(
@@ -70,7 +71,7 @@ ESTIMATED = {
                "publishes no such figure, four pipes are AnandTech's finding on the A14; the matrix unit is left out",
                False),
         Quoted(51.2, "LPDDR5-6400 x 64 bits (nanoreview.net, Apple A16)"),
-        Quoted(1000 / 3460, _DISPATCH),
+        Quoted(1000 / 3460, _DISPATCH, False),
         Quoted(4, "assumed: one large core and the memory of a phone under load", False),
     ),
     "raspberry-pi-4": PublicDevice(
@@ -79,7 +80,7 @@ ESTIMATED = {
                "multiplies vectors, thesis of T. Bastian on this core, 2024) x 2 operations"),
         Quoted(5.5, "STREAM copy measured on a Pi 4: 5,527 MB/s (sci-pi.org.uk/bench/stream.html); LPDDR4-3200 x 32 "
                "bits would be 12.8"),
-        Quoted(1000 / 1500, _DISPATCH),
+        Quoted(1000 / 1500, _DISPATCH, False),
         Quoted(5, "5.0 W at the wall under load, idle 1.6 W (github.com/geerlingguy/sbc-reviews, issue 4)"),
     ),
     "jetson-nano": PublicDevice(
@@ -89,7 +90,7 @@ ESTIMATED = {
         Quoted(25.6, "4 GB of 64-bit LPDDR4 at 1,600 MHz, 25.6 GB/s, as owners quote NVIDIA's specification "
                "(gist.github.com/Zerorigin)"),
         Quoted(20, "assumed: the upper end of 5 to 20 us a kernel (devbytes.co.in), since the Cortex-A57 that starts "
-               "kernels is slow"),
+               "kernels is slow", False),
         Quoted(10, "10 W mode, as listed for the module (cpu-gpu.alldbin.com); it draws less in its 5 W mode"),
     ),
     "tpu-v4": PublicDevice(
@@ -97,7 +98,7 @@ ESTIMATED = {
         Quoted(275_000, "cloud.google.com/tpu/docs/v4: 275 teraflops a chip, bf16 or int8"),
         Quoted(1200, "cloud.google.com/tpu/docs/v4: HBM2, 1,200 GBps"),
         Quoted(2, "assumed: one compiled program holds all operations, so none is started by the host; what is left "
-               "is filling and draining the matrix units"),
+               "is filling and draining the matrix units", False),
         Quoted(170, "cloud.google.com/tpu/docs/v4: measured power 90/170/192 W (min/mean/max), the mean is taken"),
     ),
 }  # fmt: skip

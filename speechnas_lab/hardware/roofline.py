@@ -26,6 +26,8 @@ from .public_devices import ESTIMATED, VALUE_BYTES
 class Roof:
     """What bounds a device: peak_gflops, bandwidth_gb_s, and launch_us that every start of an operation costs besides.
 
+    bandwidth_gb_s: `calibrate` measures a cache's, where a small network's numbers lie; public figures are of main
+    memory, so that estimates from them are rather too high where bandwidth decides.
     slack: how many times longer than its bound an operation really takes; 1 gives the bound itself.
     """
 
@@ -90,7 +92,7 @@ def estimated_profile(archs: Sequence[Architecture | Cell], name: str, *, input_
 
 
 def figure_words(name: str) -> str:
-    """"a roofline of 12 GFLOP/s, 5.5 GB/s and 0.667 us for each operation (peak_gflops not checked)"."""
+    """"a roofline of 12 GFLOP/s, 5.5 GB/s and 0.667 us for each operation (launch_us not checked)"."""
     figures = ESTIMATED[name].figures
     peak, bandwidth, launch = (figures[key].value for key in ("peak_gflops", "bandwidth_gb_s", "launch_us"))
     doubtful = [key for key, quoted in figures.items() if not quoted.checked]
@@ -109,6 +111,6 @@ def trust_words() -> str:
     if found is None:
         return "How far such estimates are off was not measured: speechnas reproduce roofline does."
     error, rank = found["median_relative_error"], found["spearman"]
-    return (f"Where this model was checked ({found['processor']}, ONNX Runtime, one thread), it was off by {error:.0%} "
-            f"(median of {found['architectures']} networks) and ordered them with a Spearman correlation of "
-            f"{rank:.3f}. On another kind of device it may be off by far more.")
+    return (f"Where this model was checked ({found['processor']}, ONNX Runtime, one thread, its roof measured), it was "
+            f"off by {error:.0%} (median of {found['architectures']} networks) and ordered them with a Spearman "
+            f"correlation of {rank:.3f}. By public figures, on another kind of device it may be off by far more.")
