@@ -19,7 +19,7 @@ from speechnas_lab.hardware import Monitor, Reference, cusum, quick_graph
 from speechnas_lab.hardware.drift.baseline import Baseline, measure_baseline, probe
 from speechnas_lab.hardware.drift.detector import BURST, UNIT, lundberg, median_interval, togetherness
 from speechnas_lab.hardware.drift.history import MOST, History
-from speechnas_lab.hardware.drift.monitor import LEARN
+from speechnas_lab.hardware.drift.monitor import LEARN, RECENT
 from speechnas_lab.hardware.drift.timings import Timings, read_clock
 from speechnas_lab.hardware.drift.watch import Watch
 from speechnas_lab.hardware.drift.words import prometheus, told
@@ -217,6 +217,17 @@ def test_a_throttle_that_ends_raises_an_alarm_at_both_ends():
     assert monitor.reference == monitor.baseline and abs(monitor.level) < 0.03
 
 
+@pytest.mark.parametrize("samples", [RECENT // 2, 2 * RECENT])
+def test_a_time_that_is_no_longer_kept_is_not_made_up(samples):
+    monitor = Monitor(noise(0, 500, "normal, 3%"))
+    base = monitor.baseline
+    creep = (base.centre + base.allowance + base.threshold / samples) * UNIT  # the alarm comes after so many
+    slow = np.full(samples + 10, base.median_ms * math.exp(creep))
+    (change,) = monitor.update(slow, [str(number) for number in range(len(slow))])
+    assert change.since == 0 and abs(change.found - samples) < 10 and change.found_time == str(change.found)
+    assert change.since_time == ("0" if samples < RECENT else "")
+
+
 def test_a_slow_leak_is_found_before_it_is_a_tenth_and_again():
     values = noise(1, 8000) * np.exp(np.clip((np.arange(8000) - 1000) / 5000, 0, None) * math.log(1.5))
     monitor = Monitor(noise(0, 500))
@@ -337,6 +348,9 @@ def test_a_state_goes_on_in_the_file_that_grew(run, baseline, tmp_path):
     assert once.monitor.to_dict() == json.loads(state.read_text(encoding="utf-8"))["monitor"]
     csv(log, noise(3, 100))  # begun anew
     assert "1,100 samples" in run(*argv)[1]
+    log.write_text("latency_ms\nfast\n", encoding="utf-8")  # and once more: its lines are counted from 1
+    with pytest.raises(BadInput, match="line 2 holds 'fast'"):
+        list(Watch(Baseline.read(baseline), 0.1, state).lines(str(log)))
 
 
 def test_it_follows_a_file_that_grows(run, baseline, tmp_path):

@@ -18,6 +18,7 @@ from ...errors import BadInput
 from ...files import read_json, write_json
 from ..device import this_machine
 from ..graphs import session
+from ..runtimes import Sizes
 from .detector import FEWEST
 from .monitor import Monitor
 from .timings import Timings
@@ -79,8 +80,7 @@ def probe(model: str | Path, threads: int = 1, frames: int = FRAMES) -> Iterator
     if set(shapes) != {"features", "lengths"}:
         raise BadInput(f"{model} takes {', '.join(shapes)}; a probe needs features and lengths, as `export` writes")
     bands = shapes["features"][-1] if isinstance(shapes["features"][-1], int) else 80
-    noise = np.random.default_rng(0).standard_normal((1, frames, bands), dtype=np.float32)
-    feed = {"features": noise, "lengths": np.array([frames])}
+    feed = dict(zip(("features", "lengths"), Sizes(bands, frames=frames).sound(), strict=True))
     for _ in range(WARMUP):
         opened.run(None, feed)
     while True:

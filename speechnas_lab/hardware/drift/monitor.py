@@ -1,9 +1,9 @@
 """A monitor: latencies in, changes out. One alarm for each change, the same however the samples are cut into pieces.
 
-While it watches, the chart of `drift` runs against a reference. An alarm ends that: the next `LEARN` samples only teach
-what is normal now, and raise no alarm (the cool-down). Then the change is settled, the sums begin at 0 again, and the
-chart goes on against the new level, or against the baseline where latency is back there. So a step raises one alarm,
-its end another, and a leak one for each further step of about the smallest change.
+While it watches, the chart of `detector` runs against a reference. An alarm ends that: the next `LEARN` samples only
+teach what is normal now, and raise no alarm (the cool-down). Then the change is settled, the sums begin at 0 again, and
+the chart goes on against the new level, or against the baseline where latency is back there. So a step raises one
+alarm, its end another, and a leak one for each further step of about the smallest change.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ BLOCK = 4096  # samples judged at once
 @dataclass(frozen=True)
 class Change:
     """A change that was found. Samples are counted from 0; since: the first of the new level, estimated by the chart.
+    since_time, found_time: what the samples were called; "" where none was given, or where it is no longer kept.
 
     `after_ms`, and its distance from `before_ms` with a 95% interval, are medians: of the samples from `since` to
     `found`, and once it is settled of those that taught the new level. p95: the 95th percentiles. lasting: False once
@@ -109,9 +110,10 @@ class Monitor:
             return taken, None
         slower = self.sums[0] > reference.threshold
         since = self.zeros[0 if slower else 1] + 1
-        first = max(since - (self.seen - len(self.recent)), 0)
+        oldest = self.seen - len(self.recent)
+        first = max(since - oldest, 0)
         self.learnt = []
-        change = Change(slower, since, self.seen - 1, self.times[first], self.times[-1],
+        change = Change(slower, since, self.seen - 1, self.times[first] if since >= oldest else "", self.times[-1],
                         *self._compare(self.recent[first:]))
         self.changes.append(change)
         return taken, change

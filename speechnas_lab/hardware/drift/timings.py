@@ -38,6 +38,10 @@ class Timings:
     first: dict[str, int] = field(default_factory=dict)  # kind -> its first line
     clock: float | None = None
 
+    def begin(self) -> None:
+        """Another file begins: its header and its lines, with the counts going on."""
+        self.columns, self.line = [], 0
+
     def read(self, lines: Iterable[str]) -> tuple[np.ndarray, list[str]]:
         """Latencies (n,) in ms and their times as text. Raises BadInput that names the line of what cannot be read."""
         latencies, times = [], []

@@ -50,7 +50,8 @@ class Watch:
         left = b""
         for piece in self._pipe() if source == "-" else self._file(source, follow, seconds):
             if piece is None:
-                left, self.offset, self.timings.columns = b"", 0, []
+                left, self.offset = b"", 0
+                self.timings.begin()
                 continue
             data = left + piece
             end = data.rfind(b"\n") + 1
@@ -101,7 +102,8 @@ class Watch:
             time.sleep(POLL_SECONDS)
 
     def _pipe(self) -> Iterator[bytes]:
-        self.offset, self.timings.columns = 0, []  # each run gets its own header
+        self.offset = 0
+        self.timings.begin()  # each run gets its own header
         while piece := os.read(sys.stdin.fileno(), PIECE):
             yield piece
 
