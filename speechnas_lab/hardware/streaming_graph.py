@@ -11,11 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from ..models.streaming_plan import Plan, StreamSettings
+from ..models.streaming_plan import FORBIDDEN, Plan, StreamSettings
 from ..space import Architecture, Block, check
 from .graphs import IR_VERSION, OPSET, Maker
-
-FORBIDDEN = -1e4  # as `models.streaming_layers` has it
 
 
 def quick_step(
@@ -153,6 +151,7 @@ class StepMaker(Maker):
         return self.op("ReduceMean", self.reshape(x, 1, frames // count, count, width), self.constant([2]), keepdims=0)
 
     def ending(self, x: str, count: int, frames: int, width: int) -> tuple[str, dict[str, str]]:
+        """The head: (1, frames, width) -> logits (1, frames / count, V); no state."""
         x = self.norm(self.mean(x, count, frames, width), "head.0", width)
         return self.linear(x, "head.1", width, self.labels), {}
 
@@ -173,6 +172,7 @@ class StepMaker(Maker):
         return logits, kept | more
 
     def step_block(self, x: str, s: int, name: str, width: int, block: Block, frames: int, kept: dict) -> str:
+        """A block of stage `s`: (1, frames, width) -> the same shape. What each state becomes is put into `kept`."""
         arch, hidden, half = self.plan.arch, round(block.expansion * width), self.constant(0.5, np.float32)
         if arch.macaron:
             y = self.feed_forward(x, f"{name}.first", width, hidden, arch.activation)
@@ -188,6 +188,7 @@ class StepMaker(Maker):
         return self.norm(x, f"{name}.last_norm", width) if arch.macaron else x
 
     def step_attention(self, x: str, name: str, s: int, width: int, heads: int, frames: int, kept: dict) -> str:
+        """Attention of (1, frames, width) to itself and to the keys and values that are kept, as `attend`."""
         size = width // heads
         qkv = self.linear(self.norm(x, f"{name}.norm", width), f"{name}.qkv", width, 3 * width)
         qkv = self.op("Transpose", self.reshape(qkv, 1, frames, heads, size, 3), perm=[4, 0, 2, 1, 3])
@@ -221,6 +222,7 @@ class StepMaker(Maker):
         return self.biases[rate, heads]
 
     def step_convolution(self, x: str, name: str, width: int, kernel: int, frames: int, kept: dict) -> str:
+        """The convolution module on (1, frames, width) behind the kernel - 1 frames that are kept, as `convolve`."""
         arch = self.plan.arch
         x = self.linear(self.norm(x, f"{name}.norm", width), f"{name}.gate", width, 2 * width)
         x = self.reshape(x, 1, frames, width, 2)

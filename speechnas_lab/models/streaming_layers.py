@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .layers import Attention, Convolution, Depthwise
-
-FORBIDDEN = -1e4  # added to a score that must not count; exp of it is 0 in float32
+from .streaming_plan import FORBIDDEN
 
 
 class ValidDepthwise(Depthwise):

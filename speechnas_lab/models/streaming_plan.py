@@ -8,6 +8,8 @@ from functools import cached_property
 from ..errors import BadInput
 from ..space import Architecture
 
+FORBIDDEN = -1e4  # added to a score that must not count; exp of it is 0 in float32
+
 
 @dataclass(frozen=True)
 class StreamSettings:
