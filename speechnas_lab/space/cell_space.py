@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 from itertools import chain, product
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -80,13 +81,19 @@ class CellSpace:
 
     def to_genes(self, arch: Cell) -> tuple[int, ...]:
         """For each of `genes()`, the index of its option in `arch`."""
-        self.validate(arch)
-        pairs = zip(self._every_gene, (*arch.operations, *chain(*arch.skips)), strict=True)
-        return tuple(gene.options.index(value) for gene, value in pairs if len(gene.options) > 1)
+        try:
+            return _genes_and_members(self.operations)[0][arch]
+        except (KeyError, TypeError):  # no member, or not even hashable
+            self.validate(arch)
+            raise
 
     def from_genes(self, indices: Sequence[int]) -> Cell:
         """The member with these options of `genes()`. Raises BadInput where an index is outside."""
-        open_choices = iter(chosen(self._genes, indices))
+        member = _genes_and_members(self.operations)[1].get(tuple(indices))
+        return self._member(chosen(self._genes, indices)) if member is None else member
+
+    def _member(self, options: Sequence[Any]) -> Cell:
+        open_choices = iter(options)
         values = [next(open_choices) if len(gene.options) > 1 else gene.options[0] for gene in self._every_gene]
         return Cell(tuple(values[:NODES]), _rows(values[NODES:]))
 
@@ -178,6 +185,18 @@ class CellSpace:
 
 def _rows(flat: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     return (tuple(flat[:1]), tuple(flat[1:3]), tuple(flat[3:]))
+
+
+@cache
+def _genes_and_members(operations: tuple[str, ...]) -> tuple[dict[Cell, tuple[int, ...]], dict[tuple[int, ...], Cell]]:
+    """Every member of a space -> its genes, and back: a search asks for them all the time."""
+    space = CellSpace(operations)
+    options = [gene.options for gene in space._every_gene]
+    found = {}
+    for cell in space.all():
+        pairs = zip(options, (*cell.operations, *chain(*cell.skips)), strict=True)
+        found[cell] = tuple(of.index(value) for of, value in pairs if len(of) > 1)
+    return found, {genes: cell for cell, genes in found.items()}
 
 
 @cache
