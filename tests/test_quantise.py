@@ -83,7 +83,7 @@ def test_values_and_gradients_are_torchs(limits: tuple[float, float] | None) -> 
     mine = fake_quantise(x, 5, symmetric=False, limits=limits)
     assert torch.allclose(mine, theirs, atol=1e-6)
     slopes = [torch.autograd.grad((y * pull).sum(), x)[0] for y in (mine, theirs)]
-    assert torch.equal(*slopes) and (slopes[0] == 0).any().item() is (limits is not None)
+    assert torch.allclose(*slopes) and (slopes[0] == 0).any().item() is (limits is not None)
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
@@ -93,7 +93,7 @@ def test_a_scale_for_each_slice_is_torchs(axis: int) -> None:
     theirs = torch.fake_quantize_per_channel_affine(x, scale, torch.zeros_like(scale), axis % 3, -7, 7)
     mine = fake_quantise(x, 4, axis=axis)
     assert torch.allclose(mine, theirs, atol=1e-6)
-    assert torch.equal(torch.autograd.grad(mine.sum(), x)[0], torch.ones_like(x))
+    assert torch.allclose(torch.autograd.grad(mine.sum(), x)[0], torch.ones_like(x))
 
 
 def test_the_slope_that_is_passed_on_is_the_mean_slope_of_the_stairs() -> None:
@@ -105,7 +105,7 @@ def test_the_slope_that_is_passed_on_is_the_mean_slope_of_the_stairs() -> None:
         step = 1 / 7
         mean = (stairs(x + step / 2) - stairs(x - step / 2)) / step
         clear = (x.abs() - 1).abs() > step
-        assert torch.allclose(mean[clear], slope[clear]) and {0.0, 1.0} == set(slope[clear].tolist())
+        assert torch.allclose(mean[clear], slope[clear]) and {0.0, 1.0} == set(slope[clear].round(decimals=9).tolist())
 
 
 def test_quiet_rows_survive_beside_loud_ones_with_a_scale_each() -> None:
@@ -162,7 +162,7 @@ def test_a_linear_layer_is_whole_numbers_times_two_scales() -> None:
     q, w = ((x / s).round() + z).to(torch.int64), (layer.weight.detach() / t[:, None]).round().to(torch.int64)
     right = ((q - int(z)) @ w.T).double() * s * t + layer.bias.detach()
     got = fake_quantised(nn.Sequential(layer))(x)
-    assert torch.allclose(got.double(), right, atol=1e-5)
+    assert torch.allclose(got.double(), right, rtol=1e-6, atol=1e-7)
 
 
 def test_neighbours_change_an_answer_on_a_dynamic_grid_and_not_on_a_static_one() -> None:

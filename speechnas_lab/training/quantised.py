@@ -2,8 +2,8 @@
 
     q = clip(round(x / s) + z, low, high)        x^ = s (q - z)            (Jacob et al., 2018, equations 1 and 12)
 
-q is a whole number of b bits, s the scale (a step, in the unit of x), z the zero point (the q that means 0). What ONNX
-Runtime computes with whole numbers comes out here, but for the last digits of float32.
+q is a whole number of b bits, s the scale (a step, in the unit of x), z the zero point (the q that means 0). A layer
+adds up products of whole numbers, as ONNX Runtime does: float32 holds them exactly up to 2^24, so the sums are equal.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def grid(low: Tensor, high: Tensor, bits: int = 8, symmetric: bool = True) -> tu
 
 
 class StraightThrough(torch.autograd.Function):
-    """Rounding has the slope 0 almost everywhere. Backwards it is taken for the identity (Bengio et al., 2013).
+    """x as whole steps from zero, q - z. Rounding has the slope 0 almost everywhere; backwards it is taken for the
+    identity (Bengio et al., 2013), which leaves the slope 1 / s of x / s.
 
     What was clipped gets no gradient: there, moving x moves nothing. The scale counts as a constant.
     """
@@ -71,13 +72,28 @@ class StraightThrough(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, scale: Tensor, zero: Tensor, first: int, last: int) -> Tensor:
         q = (x / scale).round() + zero
-        ctx.save_for_backward((q >= first) & (q <= last))
-        return (q.clamp(first, last) - zero) * scale
+        ctx.save_for_backward((q >= first) & (q <= last), scale)
+        return q.clamp(first, last) - zero
 
     @staticmethod
     def backward(ctx, slope: Tensor) -> tuple[Tensor, None, None, None, None]:
-        (inside,) = ctx.saved_tensors
-        return slope * inside, None, None, None, None
+        inside, scale = ctx.saved_tensors
+        return slope * inside / scale, None, None, None, None
+
+
+def steps(
+    x: Tensor, bits: int = 8, *, symmetric: bool = True, axis: int | None = None, limits: Limits | None = None
+) -> tuple[Tensor, Tensor]:
+    """x as whole numbers of steps from zero, in its own shape, and the width of a step; see `fake_quantise`."""
+    if limits is not None:
+        low, high = (x.new_tensor(limit) for limit in limits)
+    elif axis is None:
+        low, high = x.detach().aminmax()
+    else:
+        others = [d for d in range(x.dim()) if d != axis % x.dim()]
+        low, high = x.detach().amin(others, keepdim=True), x.detach().amax(others, keepdim=True)
+    scale, zero = grid(low, high, bits, symmetric)
+    return StraightThrough.apply(x, scale, zero, *levels(bits, symmetric)), scale
 
 
 def fake_quantise(
@@ -88,29 +104,28 @@ def fake_quantise(
     axis: each slice along it has a scale of its own (0 for the outputs of a linear layer); None: one for all.
     limits: the range, measured elsewhere; numbers beyond it are clipped. Left out: that of x, which clips nothing.
     """
-    if limits is not None:
-        low, high = (x.new_tensor(limit) for limit in limits)
-    elif axis is None:
-        low, high = x.detach().aminmax()
-    else:
-        others = [d for d in range(x.dim()) if d != axis % x.dim()]
-        low, high = x.detach().amin(others, keepdim=True), x.detach().amax(others, keepdim=True)
-    return StraightThrough.apply(x, *grid(low, high, bits, symmetric), *levels(bits, symmetric))
+    whole, scale = steps(x, bits, symmetric=symmetric, axis=axis, limits=limits)
+    return whole * scale
 
 
 class QuantisedLinear(Linear):
-    """A linear map of fake-quantised weights and inputs; float32 adds the bias, as ONNX Runtime does."""
+    """A linear map of rounded weights and inputs: sums of whole numbers, times both scales, plus the float32 bias."""
 
     scheme: Scheme
     limits: Limits | None = None  # of the inputs; None: measured anew in each call
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight
-        if self.scheme.weights:
-            weight = fake_quantise(weight, self.scheme.weights, axis=0 if self.scheme.per_channel else None)
-        if self.scheme.inputs:
-            x = fake_quantise(x, self.scheme.inputs, symmetric=False, limits=self.limits)
-        return F.linear(x, weight, self.bias)
+        scheme, weight, scale = self.scheme, self.weight, self.weight.new_ones(1)
+        if not (scheme.weights or scheme.inputs):
+            return super().forward(x)
+        if scheme.weights:
+            weight, step = steps(weight, scheme.weights, axis=0 if scheme.per_channel else None)
+            scale = scale * step.flatten()  # one, or one for each output
+        if scheme.inputs:
+            x, step = steps(x, scheme.inputs, symmetric=False, limits=self.limits)
+            scale = scale * step
+        y = F.linear(x, weight) * scale
+        return y if self.bias is None else y + self.bias
 
 
 def fake_quantised(

@@ -39,7 +39,7 @@ def _case(rng: Random, bits: int, beyond: bool) -> tuple[Tensor, float, str]:
 
 def _right(x: Tensor, scale: float | Tensor, bits: int) -> Tensor:
     scale = torch.as_tensor(scale, dtype=x.dtype)
-    return StraightThrough.apply(x, scale, torch.zeros_like(scale), *levels(bits))
+    return StraightThrough.apply(x, scale, torch.zeros_like(scale), *levels(bits)) * scale
 
 
 def _roundings(x: Tensor, scale: float, bits: int) -> Mapping[str, Tensor]:
