@@ -7,6 +7,7 @@ import io
 import json
 import math
 import platform
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -23,6 +24,7 @@ from .away import device_facts, machine_words
 from .files import read_json, write_json, write_text
 from .hardware import (
     Device,
+    Extrapolation,
     LatencyPredictor,
     Meter,
     Profile,
@@ -252,7 +254,9 @@ def out_of_sample(predictor: LatencyPredictor, rows: Sequence[Row]) -> list[floa
         return []
     folds = KFold(min(5, len(rows)), shuffle=True, random_state=0)
     encoded = np.stack([predictor.space.encode(row.arch) for row in rows])
-    return cross_val_predict(predictor, encoded, [row.latency_ms for row in rows], cv=folds).tolist()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Extrapolation)  # a fold may hold the largest
+        return cross_val_predict(predictor, encoded, [row.latency_ms for row in rows], cv=folds).tolist()
 
 
 def rank_agreement(finalists: list[dict]) -> float | None:

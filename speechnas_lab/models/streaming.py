@@ -63,8 +63,8 @@ class StreamingConformer(MobileConformer):
         """Hear (B, n, F) more, n from 0. Gives the logits (B, m, V) that are ready, m from 0, and the state after.
 
         Frames wait in the state until a chunk is full. All streams of a batch go in step. `state` is left as it was;
-        None starts anew. It is a dict of tensors, the same shapes for ever: `torch.save` keeps it, and `torch.load`
-        with `weights_only=True` brings it back.
+        None starts anew. It is a dict of tensors, the same shapes for ever, and `torch.save` keeps it
+        (nothing in it needs more than weights to be read back).
         """
         self._listening()
         state = dict(state or self.start(len(features)))
