@@ -7,7 +7,6 @@ import shlex
 import shutil
 import statistics
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from .away import estimate_speed
 from .errors import BadInput
 from .estimate import Bar, estimate, in_words
 from .files import read_json, write_json, write_text
-from .hardware import ESTIMATED, Extrapolation, Profile
+from .hardware import ESTIMATED, Profile
 from .jobs import Workers
 from .models.baselines import BASELINES
 from .results import (
@@ -44,6 +43,7 @@ from .steps import (
     fastest,
     fit_predictor,
     measure_device,
+    predict_quietly,
     random_peer,
     reference,
     shortlist,
@@ -115,8 +115,7 @@ def ten_steps(
 ) -> dict[str, Any]:
     """The steps on opened speech, and their files; `seconds` gets how long each took."""
     budget = BUDGETS[settings.budget]
-    with Workers() as workers, Bar(budget, progress, say) as bar, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Extrapolation)  # a prediction only proposes: what is kept is measured
+    with Workers() as workers, Bar(budget, progress, say) as bar:
         run = Run(folder, source, budget, settings.seed, workers, device, settings.limits, bar.advance, say)
         with timed(seconds, "profile"):
             bar.step(f"estimating {device}" if device in ESTIMATED else "profiling this machine")
@@ -267,7 +266,8 @@ def row_of(run, name, kind, arch, winner, results, exports, speeds, predictor) -
     from .space import Architecture
 
     measured = "latency_estimated_ms" not in speeds[name]  # else the roofline itself is asked for each model
-    predicted = float(predictor.predict([Architecture.from_json(arch)])[0]) if arch[0] == "{" and measured else None
+    asked = [Architecture.from_json(arch)] if arch[0] == "{" and measured else []
+    predicted = float(predict_quietly(predictor, asked)[0]) if asked else None
     kind = "found" if name == winner else kind
     shown = reference(run.source).to_json() if name == REFERENCE else arch
     return model_row(name, kind, shown, results[name], exports[name], speeds[name], predicted)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
@@ -15,9 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .errors import BadInput
 from .files import write_text
-from .hardware import ESTIMATED, LatencyPredictor, Profile, estimated_profile, find_device, profile
+from .hardware import ESTIMATED, Extrapolation, LatencyPredictor, Profile, estimated_profile, find_device, profile
 from .jobs import Workers, in_chunks
 from .models.baselines import BASELINES, LARGE
 from .oneshot import Sandwich
@@ -177,6 +180,13 @@ def start_supernet(run: Run) -> Future:
 
 
 # Step 6: search -------------------------------------------------------------------------------------------------------
+def predict_quietly(predictor: LatencyPredictor, archs: Sequence[Architecture]) -> np.ndarray:
+    """Milliseconds, without a word on networks outside the profile: what is kept is measured."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Extrapolation)
+        return predictor.predict(archs)
+
+
 def within(run: Run, limits: Limits, predictor: LatencyPredictor) -> Callable[[Architecture], bool]:
     """The constraint: does an architecture keep the limits? Asked before anything is evaluated."""
     sizes = run.sizes()
@@ -186,7 +196,7 @@ def within(run: Run, limits: Limits, predictor: LatencyPredictor) -> Callable[[A
             return False
         if limits.memory_bytes is not None and memory_estimate(arch, sizes) > limits.memory_bytes:
             return False
-        return limits.latency_ms is None or float(predictor.predict([arch])[0]) <= limits.latency_ms
+        return limits.latency_ms is None or float(predict_quietly(predictor, [arch])[0]) <= limits.latency_ms
 
     return allowed
 
@@ -199,7 +209,7 @@ def fastest(run: Run, limits: Limits, predictor: LatencyPredictor, allowed: Call
         return
     tried.append(space.smallest())
     few = "next to no" if allowed(tried[-1]) else "no"
-    quick, small = min(predictor.predict(tried)), min(int8_bytes(arch, **run.sizes()) for arch in tried)
+    quick, small = min(predict_quietly(predictor, tried)), min(int8_bytes(arch, **run.sizes()) for arch in tried)
     least = min(memory_estimate(arch, run.sizes()) for arch in tried)
     raise BadInput(
         f"{few} architecture keeps the limits ({describe_limits(limits)}): the fastest possible takes about "
@@ -234,7 +244,7 @@ def evolve(run: Run, supernet: str, limits: Limits, predictor: LatencyPredictor)
         ask, archs = partial(score_paths, run.source, "laptop", supernet), [trial.arch.to_json() for trial in trials]
         losses = in_chunks(run.workers, ask, archs, CHUNK, run.advance)
         for trial, (loss, trial.seconds) in zip(trials, losses, strict=True):
-            trial.parts = {"loss": loss, "latency_ms": float(predictor.predict([trial.arch])[0])}
+            trial.parts = {"loss": loss, "latency_ms": float(predict_quietly(predictor, [trial.arch])[0])}
             yield (score(loss, trial.arch, sizes),)
 
     settings = {"corpus": run.source.corpus, "budget": budget.name, "limits": asdict(limits)} | tuning(budget)
@@ -282,7 +292,7 @@ def random_peer(
     many = [arch for arch in drawn if allowed(arch) and space.canonical(arch) not in finalists]
     if not many:
         return space.canonical(space.smallest())
-    distance = abs(predictor.predict(many) - latency)
+    distance = abs(predict_quietly(predictor, many) - latency)
     return space.canonical(many[int(distance.argmin())])
 
 
