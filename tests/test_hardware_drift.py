@@ -395,6 +395,7 @@ def test_every_mistake_is_one_line(run, refused, baseline, tmp_path):
     assert "are the timings in seconds?" in run("monitor", "--baseline", baseline, seconds)[1]
 
 
+@pytest.mark.slow  # its verdicts hang on the clock of a machine that others may use
 def test_a_model_is_timed_and_watched(run, tmp_path):
     space, model = MobileConformerSpace("laptop"), tmp_path / "m.onnx"
     model.write_bytes(quick_graph(space.smallest()))
