@@ -277,6 +277,10 @@ class Maker:
         x = self.reshape(x, 0, -1, width, 2)
         x = self.op("Mul", self.part(x, 0, 3), self.op("Sigmoid", self.part(x, 1, 3)))
         x = self.depthwise(self.op("Mul", x, mask), f"{name}.depthwise", width, kernel)
+        return self.after_filter(x, name, width, arch)
+
+    def after_filter(self, x: str, name: str, width: int, arch: Architecture) -> str:
+        """The end of the convolution module: norm, activation, linear."""
         if arch.norm == "layer":
             x = self.norm(x, f"{name}.inner.layer", width)
         else:

@@ -223,7 +223,6 @@ class StepMaker(Maker):
 
     def step_convolution(self, x: str, name: str, width: int, kernel: int, frames: int, kept: dict) -> str:
         """The convolution module on (1, frames, width) behind the kernel - 1 frames that are kept, as `convolve`."""
-        arch = self.plan.arch
         x = self.linear(self.norm(x, f"{name}.norm", width), f"{name}.gate", width, 2 * width)
         x = self.reshape(x, 1, frames, width, 2)
         x = self.op("Mul", self.part(x, 0, 3), self.op("Sigmoid", self.part(x, 1, 3)))
@@ -231,12 +230,7 @@ class StepMaker(Maker):
             x = self.op("Concat", name, x, axis=1)
             kept[name] = self.cut(x, frames, frames + kernel - 1, 1)
         x = self.filtered(x, f"{name}.depthwise", width, kernel, frames)
-        if arch.norm == "layer":
-            x = self.norm(x, f"{name}.inner.layer", width)
-        else:
-            scale, shift = self.batch_norm(f"{name}.inner.batch", width)
-            x = self.op("Add", self.op("Mul", x, scale), shift)
-        return self.linear(self.activate(x, arch.activation), f"{name}.out", width, width)
+        return self.after_filter(x, name, width, self.plan.arch)
 
     def filtered(self, x: str, name: str, width: int, kernel: int, frames: int, stride: int = 1) -> str:
         """The depthwise filter without padding: (1, (frames - 1) * stride + kernel, C) -> (1, frames, C)."""
