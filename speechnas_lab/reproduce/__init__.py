@@ -55,7 +55,7 @@ def run(name: str, out: Path, workers: int = 2, search: Path | None = None) -> d
     make, more = maker(name), {} if search is None else {"search": search}
     if more and "search" not in signature(make).parameters:
         raise BadInput(f"{name} is not about the winner of a search: leave out --search")
-    out.mkdir(parents=True, exist_ok=True)
+    (out / name).mkdir(parents=True, exist_ok=True)
     found = make(out / name, workers, **more)
     write_json(out / f"{name}.json", found)
     print(f"{out / name}.json")
