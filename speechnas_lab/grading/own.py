@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +25,7 @@ import psutil
 
 from ..errors import BadInput
 from .course import EXERCISES, exercise
+from .graded import Graded
 from .marking import Mark, Result
 from .submission import Submission, read
 
@@ -40,19 +41,6 @@ class Limits:
 
     seconds: float = 60.0
     memory: int = 1000
-
-
-@dataclass
-class Graded:
-    """One exercise's mark. what: the first thing that is not right. notes: what was odd about the notebook."""
-
-    exercise: str
-    points: int
-    max: int
-    outcome: str
-    what: str = ""
-    seed: int | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 def notebooks(path: Path) -> dict[str, Path]:
