@@ -7,13 +7,26 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """Wrong usage is one line too."""
+    """Wrong usage is one line too. then: a look at all options together, which may raise BadInput."""
+
+    then: Callable[[argparse.Namespace], None] | None = None
+
+    def parse_known_args(self, args=None, namespace=None):  # noqa: ANN001, ANN201
+        """As argparse does it."""
+        found, rest = super().parse_known_args(args, namespace)
+        if self.then:
+            from .errors import BadInput
+
+            try:
+                self.then(found)
+            except BadInput as error:
+                self.error(str(error))
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
@@ -109,14 +122,35 @@ def make_parser() -> Parser:
     monitor.add_argument("--page", metavar="FILE.html", help="write a page with a picture")
     monitor.add_argument("--prometheus", metavar="FILE.prom", help="write the state as Prometheus's text format")
 
-    grade = command("grade", "mark your own exercises with the public checks. Each notebook runs in a process of its "
-                    "own with limits, which is no sandbox: do not run strangers' notebooks with it",
-                    "speechnas grade exercises --json marks.json")
-    grade.add_argument("path", type=exercises, metavar="PATH", help="the folder of all exercises or one, or a notebook")
+    grade = command("grade", "mark your own exercises with the public checks; with --out a class, or with --new write "
+                    "an exercise. Your own notebooks run in processes with limits, which is no sandbox: do not run "
+                    "strangers' notebooks so. A class is marked in a sandbox (bubblewrap)",
+                    "speechnas grade exercises --json marks.json; speechnas grade submitted/ --out marks")
+    what = grade.add_mutually_exclusive_group(required=True)
+    what.add_argument("path", nargs="?", metavar="PATH", help="the folder of all exercises or one, or a notebook; for "
+                      "a class nbgrader's submitted/, a folder of notebooks, or a ZIP from Canvas or Moodle")
+    what.add_argument("--new", metavar="ID", help="write a new exercise, such as 03-my-own, in a clone of the course: "
+                      "makes its files, and says each time what is still to do")
     grade.add_argument("--json", metavar="FILE", help="write points, max and outcome of each exercise there")
     grade.add_argument("--time", type=positive, default=60, metavar="SECONDS",
                        help="limit for each exercise, of which starting takes a few seconds (default 60)")
     grade.add_argument("--memory", type=whole, default=1000, metavar="MB", help="limit for an answer (default 1000)")
+    group = grade.add_argument_group("a class")
+    group.add_argument("--out", metavar="DIR", help="where marks, feedback and report go; run again to go on, or to "
+                       "grade what changed")
+    group.add_argument("--students", metavar="CSV", help="who is in the class: Canvas's gradebook, Moodle's grading "
+                       "worksheet or participants, or a CSV with the columns id and name")
+    group.add_argument("--due", metavar="TIME", help="when it was due, such as '2026-11-02 23:59', or a CSV with the "
+                       "columns exercise and due")
+    group.add_argument("--late-percent", type=percent, default=0, metavar="P", help="of an exercise's points that each "
+                       "day begun costs (default 0)")
+    group.add_argument("--late-days", type=count, default=0, metavar="N", help="free days of each student, for all "
+                       "exercises together (default 0)")
+    group.add_argument("--grace", type=count, default=0, metavar="MINUTES", help="late that does not count (default 0)")
+    group.add_argument("--again", action="append", metavar="WHO", help="grade again: STUDENT, STUDENT/EXERCISE or all")
+    group.add_argument("--workers", type=whole, default=2, metavar="N", help="processes (default 2)")
+    group.add_argument("--seed", type=seed, metavar="N", help="of the inputs (default: drawn once and kept in --out)")
+    grade.then = gradable
 
     command("doctor", "check the installation, say how to mend it, and time this machine", "speechnas doctor")
 
@@ -129,16 +163,11 @@ def make_parser() -> Parser:
     return parser
 
 
-def exercises(text: str) -> Path:
-    """A place that holds exercises, for argparse."""
-    from .errors import BadInput
-    from .grading.own import notebooks
+def gradable(arguments: argparse.Namespace) -> None:
+    """Whether the path is what the options say it is."""
+    from .grading.classes.command import check_place
 
-    try:
-        notebooks(Path(text))
-    except BadInput as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return Path(text)
+    check_place(arguments)
 
 
 def positive(text: str) -> float:
@@ -154,6 +183,22 @@ def whole(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number from 0, for argparse."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
+    return value
+
+
+def percent(text: str) -> float:
+    """A number from 0 to 100, for argparse."""
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 100")
     return value
 
 

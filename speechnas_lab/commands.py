@@ -141,15 +141,26 @@ def corpus(arguments: argparse.Namespace, argv: list[str]) -> None:
 
 
 def grade(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """One's own exercises, marked."""
+    """One's own exercises or a class, marked; or a new exercise."""
+    if arguments.new:
+        from .grading.writing.status import new
+
+        for line in new(arguments.new):
+            print(line, flush=True)
+        return
     from .files import write_json
     from .grading import own
 
     if arguments.json:
         writable(Path(arguments.json))
+    if arguments.out:
+        from .grading.classes.command import grade as grade_class
+
+        grade_class(arguments)
+        return
     results = []
     print(own.HEAD)
-    for result in own.grade(arguments.path, own.Limits(arguments.time, arguments.memory)):
+    for result in own.grade(Path(arguments.path), own.Limits(arguments.time, arguments.memory)):
         results.append(result)
         print(own.row(result), flush=True)
     points, most = sum(result.points for result in results), sum(result.max for result in results)

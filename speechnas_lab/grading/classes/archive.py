@@ -1,0 +1,142 @@
+"""The files below a folder or in a ZIP, as data: nothing is written by a name that somebody else chose.
+
+A ZIP may hold ZIPs, one level deep. What leads out of it (`..`, `/`), links, devices and what is larger than the limits
+is left out, with a line that says so.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ...errors import BadInput
+
+LARGEST = 200 * 2**20  # bytes of one file; a notebook that printed 100 MB stays below
+TOGETHER = 500 * 2**20  # bytes of the files of one ZIP inside another, or of one student
+ENTRIES = 100_000  # files of one ZIP
+WANTED = {".ipynb", ".zip"}  # and timestamp.txt
+SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file. path: relative, with the name of a ZIP inside as a folder. place: where it lies, if in no ZIP."""
+
+    path: PurePosixPath
+    read: Callable[[], bytes]
+    place: Path | None = None
+
+
+def files_of(place: Path, notes: list[str]) -> Iterator[Found]:
+    """The notebooks (and nbgrader's timestamp.txt) of a folder or a ZIP, in order of name."""
+    if place.is_dir():
+        yield from _in_folder(place, notes)
+    elif zipfile.is_zipfile(place):
+        with zipfile.ZipFile(place) as archive:
+            yield from _in_archive(archive, PurePosixPath(), notes, nested=False)
+    else:
+        raise BadInput(f"{place} is no folder and no ZIP: give what was collected, or the ZIP of Canvas or Moodle")
+
+
+def _in_folder(folder: Path, notes: list[str]) -> Iterator[Found]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _hidden(name))
+        for name in [*folders, *sorted(names)]:
+            path = Path(root) / name
+            relative = PurePosixPath(path.relative_to(folder).as_posix())
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                notes.append(f"{relative}: a link; not read")
+            elif not stat.S_ISDIR(mode) and _wanted(relative):
+                yield from _file(path, relative, mode, notes)
+
+
+def _file(path: Path, relative: PurePosixPath, mode: int, notes: list[str]) -> Iterator[Found]:
+    if not stat.S_ISREG(mode):
+        notes.append(f"{relative}: no plain file; not read")
+    elif path.stat().st_size > LARGEST:
+        notes.append(f"{relative}: larger than {LARGEST >> 20} MB; not read")
+    elif relative.suffix.lower() != ".zip":
+        yield Found(relative, path.read_bytes, path)
+    else:
+        yield from _opened(path, relative, notes)
+
+
+def _opened(file: Path | io.BytesIO, relative: PurePosixPath, notes: list[str]) -> Iterator[Found]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            yield from _in_archive(archive, relative.with_suffix(""), notes, nested=True)
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
+        notes.append(f"{relative}: a damaged ZIP ({error}); not read")
+
+
+def _in_archive(
+    archive: zipfile.ZipFile, above: PurePosixPath, notes: list[str], nested: bool
+) -> Iterator[Found]:
+    infos = archive.infolist()
+    if len(infos) > ENTRIES:
+        notes.append(f"{above or archive.filename}: more than {ENTRIES:,} files; not read")
+        return
+    left = TOGETHER if nested else None
+    for info in sorted(infos, key=lambda one: one.filename):
+        name = info.filename.replace("\\", "/")
+        path = PurePosixPath(name)
+        if info.is_dir() or not _wanted(path) or any(map(_hidden, path.parts)):
+            continue
+        told = above / path.name if path.is_absolute() or ".." in path.parts else above / path
+        if problem := _refused(info, path):
+            notes.append(f"{told}: {problem}; not read")
+            continue
+        content = _content(archive, info, told, notes)
+        if content is None:
+            continue
+        if left is not None and (left := left - len(content)) < 0:
+            notes.append(f"{above}: more than {TOGETHER >> 20} MB together; the rest is not read")
+            return
+        if path.suffix.lower() != ".zip":
+            yield Found(told, lambda content=content: content)
+        elif nested:
+            notes.append(f"{told}: a ZIP in a ZIP in a ZIP; not read")
+        else:
+            yield from _opened(io.BytesIO(content), told, notes)
+
+
+def _refused(info: zipfile.ZipInfo, path: PurePosixPath) -> str:
+    """Why an entry is not read, or ""."""
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        return "its name leads out of the ZIP"
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return "a link"
+    if kind not in (0, stat.S_IFREG):
+        return "no plain file"
+    if info.flag_bits & 1:
+        return "encrypted"
+    return f"larger than {LARGEST >> 20} MB" if info.file_size > LARGEST else ""
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, told: PurePosixPath, notes: list[str]) -> bytes | None:
+    """What an entry holds; never more than LARGEST, whatever the ZIP claims."""
+    try:
+        with archive.open(info) as file:
+            content = file.read(LARGEST + 1)
+    except Exception as error:  # zipfile, zlib, lzma and bz2 each have their own
+        notes.append(f"{told}: damaged ({type(error).__name__}: {str(error)[:80]}); not read")
+        return None
+    if len(content) > LARGEST:
+        notes.append(f"{told}: larger than {LARGEST >> 20} MB; not read")
+        return None
+    return content
+
+
+def _wanted(path: PurePosixPath) -> bool:
+    return path.suffix.lower() in WANTED or path.name == "timestamp.txt"
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name in SKIPPED

@@ -1,0 +1,204 @@
+"""Whose notebook is which: nbgrader's folders, a folder of notebooks, a ZIP from Canvas or Moodle.
+
+Of several notebooks of one exercise by one student the last one counts: the highest attempt, then the highest number
+that Canvas or a browser put behind the name, a copy that JupyterLab made last of all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from ...errors import BadInput
+from ...files import write_bytes
+from ..course import EXERCISES
+from .archive import Found, files_of
+from .late import when
+from .people import CANVAS, MOODLE, People, Student
+
+LAYOUTS = {
+    "canvas": "a download from Canvas",
+    "moodle": "a download from Moodle",
+    "folders": "a folder for each student, as nbgrader collects",
+    "names": "notebooks named STUDENT_EXERCISE.ipynb",
+}
+ROOTS = ("submitted", "submissions")  # folders that hold the students' folders
+BY_LENGTH = sorted(EXERCISES, key=len, reverse=True)
+
+
+@dataclass(frozen=True)
+class Handed:
+    """One notebook that counts. submitted: ISO time, or "". late: Canvas says so. notes: what was odd about it."""
+
+    student: str
+    exercise: str
+    path: Path
+    submitted: str = ""
+    late: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Gathered:
+    """All of it. layout: in words. students: by id, also those who handed in nothing. notes: what was not read."""
+
+    layout: str
+    students: dict[str, Student] = field(default_factory=dict)
+    work: list[Handed] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A notebook before it is known which counts. turn: Canvas's number of the attempt."""
+
+    found: Found
+    student: Student
+    layout: str
+    exercise: str
+    note: str = ""
+    late: bool = False
+    turn: int = 0
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        stem = self.found.path.stem
+        copied = re.search(r"-Copy\d*$", stem)
+        again = re.search(r"(?:-| \()(\d{1,2})\)?$", stem.replace(self.exercise, ""))
+        return self.turn, -1 if copied else int(again[1]) if again else 0, self.found.path.as_posix()
+
+
+def gather(place: Path, people: People, unpacked: Path, whose: Student | None = None) -> Gathered:
+    """Find every student's notebooks. unpacked: where those of a ZIP are put, as nbgrader's `submitted` would be.
+    whose: the one person whose work all of it is, if it is no class.
+
+    A folder without any file is an empty class; BadInput where there are files and none is a submission.
+    """
+    notes: list[str] = []
+    files: list[_File] = []
+    times: dict[PurePosixPath, str] = {}
+    chosen: dict[tuple[str, str], list[_File]] = {}
+    seen = False
+    for found in files_of(place, notes):
+        path = _below_root(found.path, place)
+        if path.name == "timestamp.txt":
+            times[path.parent] = found.read()[:100].decode("utf-8", "replace").strip()
+            continue
+        seen = True
+        file = _read(found, path, notes, whose)
+        if file:
+            files.append(_kept(file, unpacked, len(files)))
+    if seen and not files and not whose:
+        raise BadInput(f"{place} holds no submission: expected STUDENT/EXERCISE/EXERCISE.ipynb, notebooks named "
+                       f"STUDENT_EXERCISE.ipynb, or a ZIP from Canvas or Moodle. {'; '.join(notes[:3])}")
+    layout = Counter(file.layout for file in files).most_common(1)
+    words = LAYOUTS[layout[0][0]] if layout else "an empty class"
+    result = Gathered(words, {student.id: student for student in people.students}, [], notes)
+    for file in files:
+        known = people.find(file.student)
+        result.students.setdefault(known.id, known)
+        chosen.setdefault((known.id, file.exercise), []).append(file)
+    for (student, exercise), rivals in sorted(chosen.items(), key=lambda pair: (pair[0][0], _order(pair[0][1]))):
+        rivals.sort(key=lambda file: file.rank)
+        last = rivals[-1]
+        told = [last.note] if last.note else []
+        if len(rivals) > 1:
+            others = ", ".join(file.found.path.as_posix() for file in rivals[:-1])
+            told.append(f"{len(rivals)} notebooks of this exercise: {last.found.path.as_posix()} counts, not {others}")
+        path = last.found.path
+        time = times.get(_below_root(path, place).parent, "")
+        result.work.append(Handed(student, exercise, last.found.place, when(time, path, notes), last.late, tuple(told)))
+    return result
+
+
+def _below_root(path: PurePosixPath, place: Path) -> PurePosixPath:
+    """Without folders above the students': `submitted`, or one that is called like the ZIP."""
+    while len(path.parts) > 1 and (path.parts[0] in ROOTS or path.parts[0] == place.stem):
+        path = PurePosixPath(*path.parts[1:])
+    return path
+
+
+def _read(found: Found, path: PurePosixPath, notes: list[str], whose: Student | None) -> _File | None:
+    """Who handed it in and which exercise it is; None, with a note, where that cannot be said."""
+    layout = "folders" if whose else whose_is(path)
+    if not layout:
+        notes.append(f"{path}: nothing tells whose it is; name it STUDENT_EXERCISE.ipynb")
+        return None
+    pattern = {"moodle": MOODLE, "canvas": CANVAS}.get(layout)
+    match = pattern.fullmatch(path.parts[0]) if pattern else None
+    told = match.groupdict() if match else {}
+    late, turn = bool(told.get("late")), int(told.get("turn", 0))
+    name = told["file"] if told and len(path.parts) == 1 else path.name
+    exercise, note = _named(PurePosixPath(name).stem), ""
+    if layout == "names":
+        student = Student(_before(path.stem, exercise))
+    else:
+        student = whose or (Student(told["id"], told["name"]) if told else Student(path.parts[0]))
+    if not exercise:
+        exercise = known_exercise(PurePosixPath("-", path) if whose else path) or _inside(found.read())
+        note = f"the notebook was called {name}; by what it holds it is {exercise}" if exercise else ""
+    if not exercise:
+        notes.append(f"{path}: no exercise of the course; neither its name nor its cells say which")
+        return None
+    return _File(found, student, layout, exercise, note, late, turn)
+
+
+def _kept(file: _File, unpacked: Path, number: int) -> _File:
+    """The same, lying on the disk under a name that we chose."""
+    if file.found.place:
+        return file
+    place = unpacked / file.student.folder / file.exercise / f"{file.exercise}.ipynb"
+    if place.exists():
+        place = place.with_name(f"{file.exercise}-{number}.ipynb")
+    write_bytes(place, file.found.read())
+    return replace(file, found=Found(file.found.path, place.read_bytes, place))
+
+
+def whose_is(path: PurePosixPath) -> str:
+    """The layout of which a notebook's place is, if it says whose it is; else "".
+
+    >>> whose_is(PurePosixPath("anna/01-wer/01-wer.ipynb")), whose_is(PurePosixPath("anna_01-wer.ipynb"))
+    ('folders', 'names')
+    """
+    if MOODLE.fullmatch(path.parts[0]):
+        return "moodle"
+    if CANVAS.fullmatch(path.parts[0]):
+        return "canvas"
+    if len(path.parts) > 1:
+        return "folders"
+    return "names" if (id := _named(path.stem)) and _before(path.stem, id) else ""
+
+
+def known_exercise(path: PurePosixPath) -> str:
+    """The exercise that a notebook's name says, or the folders below the student's; "" if none."""
+    return next(filter(None, map(_named, (path.stem, *reversed(path.parts[1:-1])))), "")
+
+
+def _named(text: str) -> str:
+    """The exercise whose id stands in a name, the longest first; "" if none."""
+    plain = text.lower().replace("_", "-")
+    return next((id for id in BY_LENGTH if re.search(rf"(?<![a-z0-9]){re.escape(id)}(?![a-z])", plain)), "")
+
+
+def _before(stem: str, exercise: str) -> str:
+    """The student in STUDENT_EXERCISE; "" if nothing stands before the exercise."""
+    return stem[: stem.lower().replace("_", "-").rindex(exercise)].rstrip("_- ")
+
+
+def _inside(content: bytes) -> str:
+    """The exercise that a notebook's own cells name, if they name exactly one."""
+    try:
+        cells = json.loads(content.decode("utf-8-sig", "replace"))["cells"]
+        texts = ["".join(cell["source"]) for cell in cells if isinstance(cell, dict)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    said = re.findall(r"^# Exercise ([\w-]+)|\bcheck\([\"']([\w-]+)", "\n".join(texts), flags=re.M)
+    found = {id for pair in said for id in pair if id in EXERCISES}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _order(exercise: str) -> int:
+    return list(EXERCISES).index(exercise)

@@ -1,0 +1,68 @@
+"""`speechnas grade` for a class: its options, what it says, and how a class is told from one person's exercises."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+from ...errors import BadInput
+from ...files import write_json
+from .archive import files_of
+from .collect import known_exercise, whose_is
+from .late import Late, read_due
+from .report import as_json, summary
+from .run import Settings, grade_class
+
+LOOKED_AT = 200  # files, before a folder is said to be no class
+
+
+def is_class(place: Path) -> bool:
+    """Whether `place` is a ZIP, or a folder in which some notebook tells whose it is and which exercise."""
+    if place.is_file():
+        return place.suffix.lower() == ".zip"
+    found = islice(files_of(place, []), LOOKED_AT)
+    return any(file.path.suffix == ".ipynb" and whose_is(file.path) and known_exercise(file.path) for file in found)
+
+
+def grade(arguments: argparse.Namespace) -> None:
+    """Grade the class in `arguments.path` into `arguments.out`."""
+    place, out = Path(arguments.path), Path(arguments.out)
+    late = Late(read_due(arguments.due), arguments.late_percent, arguments.late_days, arguments.grace)
+    people = Path(arguments.students) if arguments.students else None
+    settings = Settings(people, late, arguments.time, arguments.memory, arguments.workers, arguments.seed,
+                        tuple(arguments.again or ()))  # fmt: skip
+    found = grade_class(place, out, settings, progress=True)
+    print(f"read as {found.layout}")
+    print(summary(found))
+    for note in found.notes[:20]:
+        print(f"    {note}")
+    if len(found.notes) > 20:
+        print(f"    and {len(found.notes) - 20} more: see report.html")
+    if arguments.json:
+        write_json(Path(arguments.json), as_json(found))
+    print(f"{out / 'report.html'} for you, {out / 'marks.csv'}, canvas.csv, moodle.csv, feedback/ for the students, "
+          "nbgrader/ and gradescope/")
+
+
+def check_place(arguments: argparse.Namespace) -> None:
+    """Refuse a place that holds neither one's own exercises nor, with --out, a class. BadInput says what to do."""
+    if not arguments.path:
+        return
+    from ..own import notebooks
+
+    place = Path(arguments.path)
+    try:
+        found = notebooks(place)
+    except BadInput:
+        if not place.exists():
+            raise
+        if arguments.out:
+            return
+        if is_class(place):
+            raise BadInput(f"{place} is a class: say with --out DIR where its marks go") from None
+        raise
+    if arguments.out:
+        id = next(iter(found))
+        raise BadInput(f"{place} holds the exercises of one person ({id}), not a class: leave out --out, or give the "
+                       "folder above") from None

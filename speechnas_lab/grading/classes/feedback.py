@@ -1,0 +1,83 @@
+"""What a student gets to read: each exercise's points, each public check with its message, what lateness cost.
+
+It holds what `check()` would have said about the same answer with other inputs, and nothing else: no checks' source, no
+answers, no other student.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...files import write_text
+from ..course import exercise
+from .marks import Class, Row
+from .page import Markup, page, tag
+from .people import Student
+from .tables import points_text
+
+PUBLIC = (
+    "These are the public checks, the same that check() runs in your notebook, with inputs that nobody saw before. "
+    "There are no other tests. If you think that a mark is wrong, run check() again and send what it says."
+)
+FAULT = "The grader could not mark this, which is not your fault: it is marked again, and it is no zero."
+
+
+def feedback(student: Student, rows: list[Row], total: str) -> str:
+    """The page of one student, over the exercises in `rows`."""
+    title = f"Feedback for {student.called}"
+    return page(title, tag("h1", title), tag("p", total), tag("p", PUBLIC, kind="soft"), *map(_exercise, rows))
+
+
+def write_feedback(found: Class, out: Path) -> None:
+    """OUT/feedback/STUDENT.html for each student who handed something in; pages of others are removed."""
+    written = set()
+    for student in found.students:
+        if rows := found.of(student):
+            most = sum(row.max for row in rows)
+            total = f"{points_text(found.total(student))} of {most} points in {len(rows)} exercises that are here"
+            if any(row.points is None for row in rows):
+                total += "; some are not marked yet and not counted"
+            write_text(out / "feedback" / f"{student.folder}.html", feedback(student, rows, f"{total}."))
+            written.add(f"{student.folder}.html")
+    for path in (out / "feedback").glob("*.html"):
+        if path.name not in written:
+            path.unlink()
+
+
+def points_words(row: Row) -> str:
+    """What a row earned, and why it is not what the checks gave."""
+    if row.points is None:
+        return "not marked yet"
+    told = f"{points_text(row.points)} of {row.max} points"
+    if row.manual is not None:
+        told += f"; marked by hand ({points_text(row.manual)})"
+    if row.late_days:
+        cost = f"costs {points_text(row.lost)}" if row.lost else "costs nothing"
+        told += f"; {row.late_days} {'day' if row.late_days == 1 else 'days'} late, which {cost}"
+    return told
+
+
+def check_words(result: dict) -> str:
+    """One check's line: what it asks for, and what went wrong."""
+    if result["passed"]:
+        return f"✓ {result['name']}"
+    told = "; ".join(text for text in (result["what"], result["case"], result["slip"]) if text)
+    if result["waits"]:
+        return f"… {result['name']}: waits for an earlier check"
+    return f"✗ {result['name']}: {told}"
+
+
+def _exercise(row: Row) -> Markup:
+    title = f"{row.exercise}: {exercise(row.exercise).title}"
+    parts = [tag("h2", title), tag("p", f"{points_words(row)} ({row.outcome})")]
+    if row.outcome == "grader's fault":
+        parts.append(tag("p", FAULT))
+    elif row.results:
+        parts.append(tag("ul", *(tag("li", check_words(result)) for result in row.results), kind="checks"))
+    elif row.what:
+        parts.append(tag("p", row.what))
+    if row.comment:
+        parts.append(tag("p", tag("b", "Comment: "), row.comment))
+    if row.notes:
+        parts.append(tag("ul", *(tag("li", note) for note in dict.fromkeys(row.notes)), kind="soft"))
+    return Markup("\n".join(parts))

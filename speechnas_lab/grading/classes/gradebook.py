@@ -1,0 +1,174 @@
+"""OUT/nbgrader: a course folder that nbgrader's own commands open, with gradebook.db, autograded/ and feedback/.
+
+The marks are the judge's. nbgrader shows them, exports them, and lets a person mark by hand in its formgrader; such
+marks are read back and kept. An autograded notebook holds the exercise as it was handed out, with the student's answer
+cells in it and our words below the checks: nothing else of what the student sent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ...errors import BadInput
+from ...files import read_json, write_json, write_text
+from ..blank import blank
+from ..submission import read
+from .feedback import check_words, feedback, points_words
+from .late import Late
+from .marks import Class, Manual, Row
+from .people import Student
+
+CONFIG = '''"""The class as nbgrader sees it. Run its commands in this folder, such as `nbgrader export`."""
+
+c = get_config()  # noqa: F821
+c.CourseDirectory.course_id = "speechnas_lab"
+'''
+COURSE = "speechnas_lab"
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Any]:
+    """nbgrader's Gradebook on `file`; nbgrader calls `alembic`, which lies beside our own Python."""
+    from nbgrader.api import Gradebook
+
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    try:
+        with Gradebook(f"sqlite:///{file}", COURSE) as book:
+            yield book
+    finally:
+        os.environ["PATH"] = before
+
+
+def marks_by_hand(out: Path, found: dict[str, Student]) -> dict[tuple[str, str], Manual]:
+    """(student, exercise) -> what a person gave in nbgrader's formgrader; not what came from manual.csv."""
+    file = out / "nbgrader" / "gradebook.db"
+    if not file.exists():
+        return {}
+    from nbgrader.api import Grade
+
+    folders = {student.folder: id for id, student in found.items()}
+    ours = read_json(out / "nbgrader" / "by-hand.json") or {}
+    told = {}
+    try:
+        with opened(file) as book:
+            for grade in book.db.query(Grade).filter(Grade.manual_score.is_not(None)):
+                key = f"{grade.student.id}/{grade.assignment.name}"
+                if grade.student.id in folders and ours.get(key) != grade.manual_score:
+                    told[folders[grade.student.id], grade.assignment.name] = Manual(grade.manual_score)
+    except Exception as error:  # SQLAlchemy's own, of a file that is no gradebook
+        raise BadInput(f"{file} is damaged ({type(error).__name__}): delete it; it is made again") from None
+    return told
+
+
+def write_gradebook(found: Class, late: Late, manual: dict[tuple[str, str], Manual], out: Path) -> None:
+    """gradebook.db, made beside and then put in place, and the notebooks and pages that belong to it."""
+    course = out / "nbgrader"
+    file, part = course / "gradebook.db", course / "gradebook.db.part"
+    write_text(course / "nbgrader_config.py", CONFIG)
+    part.unlink(missing_ok=True)
+    if file.exists():
+        shutil.copyfile(file, part)
+    with opened(part) as book:
+        for id in found.exercises:
+            _assignment(book, id, late)
+        for student in found.students:
+            _student(book, student, found.of(student))
+    os.replace(part, file)
+    folders = {student.id: student.folder for student in found.students}
+    given = {f"{folders[student]}/{id}": mark.points for (student, id), mark in manual.items() if student in folders}
+    write_json(course / "by-hand.json", given)
+    for student in found.students:
+        for row in found.of(student):
+            _files(course, student, row)
+
+
+def _assignment(book: Any, id: str, late: Late) -> None:
+    """An exercise and its cells, as `nbgrader generate_assignment` would enter them."""
+    from nbformat import from_dict
+    from nbgrader.api import MissingEntry
+    from nbgrader.utils import compute_checksum
+
+    book.update_or_create_assignment(id, course_id=COURSE, duedate=_naive(late.due.get(id)))
+    try:
+        book.find_notebook(id, id)
+        return
+    except MissingEntry:
+        notebook = json.loads(blank(id))
+    book.add_notebook(id, id, kernelspec=json.dumps(notebook["metadata"].get("kernelspec", {})))
+    for cell in notebook["cells"]:
+        meta, kind = cell["metadata"].get("nbgrader", {}), cell["cell_type"]
+        source = "".join(cell["source"])
+        if not meta:
+            continue
+        if meta["grade"]:
+            book.add_grade_cell(meta["grade_id"], id, id, max_score=float(meta["points"]), cell_type=kind)
+        if meta["solution"]:
+            book.add_solution_cell(meta["grade_id"], id, id)
+        book.add_source_cell(meta["grade_id"], id, id, cell_type=kind, locked=meta["locked"], source=source,
+                             checksum=compute_checksum(from_dict({**cell, "source": source})))  # fmt: skip
+
+
+def _student(book: Any, student: Student, rows: list[Row]) -> None:
+    """One student with all marks, in one transaction."""
+    from nbgrader.api import Assignment, SubmittedAssignment
+
+    last = student.last or student.called
+    book.update_or_create_student(student.folder, first_name=student.first or None, last_name=last,
+                                  email=student.email or None)  # fmt: skip
+    query = book.db.query(SubmittedAssignment, Assignment.name).join(Assignment)
+    known = {name: entry for entry, name in query.filter(SubmittedAssignment.student_id == student.folder)}
+    for row in rows:
+        entry = known.get(row.exercise) or book.add_submission(row.exercise, student.folder)
+        entry.timestamp = _naive(datetime.fromisoformat(row.submitted)) if row.submitted else None
+        notebook = entry.notebooks[0]
+        notebook.late_submission_penalty = row.lost
+        for grade in notebook.grades:
+            grade.auto_score, grade.manual_score = row.auto, row.manual
+            grade.needs_manual_grade = row.points is None
+        for number, comment in enumerate(notebook.comments):
+            first = number == 0
+            comment.auto_comment = f"{row.outcome} (public checks)" if first else None
+            if first and row.comment:
+                comment.manual_comment = row.comment
+    book.db.commit()
+    book.db.expunge_all()
+
+
+def _naive(time: datetime | None) -> datetime | None:
+    """The time in UTC without a zone, as nbgrader keeps it."""
+    return time.astimezone(UTC).replace(tzinfo=None) if time else None
+
+
+def _files(course: Path, student: Student, row: Row) -> None:
+    """autograded/STUDENT/EXERCISE/EXERCISE.ipynb and feedback/STUDENT/EXERCISE/EXERCISE.html."""
+    place = course / "autograded" / student.folder / row.exercise
+    write_text(place / f"{row.exercise}.ipynb", autograded(row))
+    if row.submitted:
+        write_text(place / "timestamp.txt", row.submitted)
+    page = feedback(student, [row], f"{points_words(row)}.")
+    write_text(course / "feedback" / student.folder / row.exercise / f"{row.exercise}.html", page)
+
+
+def autograded(row: Row) -> str:
+    """The exercise's own notebook with the student's answers in it and the checks' words as output, as JSON."""
+    notebook = json.loads(blank(row.exercise))
+    cells = read(row.path).cells if row.path else ()
+    answers = {cell.name: cell.source for cell in cells if cell.name != "given"}
+    words = [check_words(result) for result in row.results] or [row.what or row.outcome]
+    for cell in notebook["cells"]:
+        name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
+        if name.startswith("answer"):
+            cell["source"] = answers.get(name, "# no such cell was handed in")
+        elif name == "check":
+            told = "\n".join([f"{row.outcome} (public checks)", *words, *row.notes])
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": told + "\n"}]
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"

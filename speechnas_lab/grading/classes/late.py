@@ -1,0 +1,94 @@
+"""Late days: when something was due, how late it came, what that costs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from zoneinfo import ZoneInfo
+
+from ...errors import BadInput
+from ..course import EXERCISES
+
+DAY = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Late:
+    """The rule. due: exercise -> time. free_days: that a student may be late in all, taken in order of the due times.
+
+    percent: of an exercise's points for each day begun after that. grace_minutes: that do not count.
+    """
+
+    due: dict[str, datetime] = field(default_factory=dict)
+    percent: float = 0.0
+    free_days: int = 0
+    grace_minutes: float = 0.0
+
+    def days(self, exercise: str, submitted: str, marked: bool) -> int:
+        """Days begun after the due time. marked: Canvas says that it is late; without times that is one day."""
+        due = self.due.get(exercise)
+        if due is None or not submitted:
+            return int(marked)
+        seconds = (datetime.fromisoformat(submitted) - due).total_seconds() - 60 * self.grace_minutes
+        return max(0, math.ceil(seconds / DAY))
+
+    def deductions(self, days: dict[str, int], most: dict[str, int]) -> dict[str, float]:
+        """Exercise -> points that one student loses. days: late, for each exercise; most: its points."""
+        left, lost = self.free_days, {}
+        latest = datetime.max.replace(tzinfo=UTC)
+        for exercise in sorted(days, key=lambda id: (self.due.get(id, latest), list(EXERCISES).index(id))):
+            free = min(left, days[exercise])
+            left -= free
+            lost[exercise] = round(min(1.0, (days[exercise] - free) * self.percent / 100) * most[exercise], 2)
+        return lost
+
+
+def read_due(text: str | None) -> dict[str, datetime]:
+    """One time for all exercises, or a CSV with the columns exercise and due. Times without a zone are UTC."""
+    if not text:
+        return {}
+    path = Path(text)
+    if not path.is_file():
+        return dict.fromkeys(EXERCISES, _time(text, "--due"))
+    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+    if not {"exercise", "due"} <= set(rows.fieldnames or ()):
+        raise BadInput(f"{path} needs the columns exercise and due, such as 03-mixed-op,2026-11-02 23:59")
+    due = {}
+    for row in rows:
+        if row["exercise"] not in EXERCISES:
+            raise BadInput(f"{path}, line {rows.line_num}: no exercise is called {row['exercise']!r}")
+        due[row["exercise"]] = _time(row["due"] or "", f"{path}, line {rows.line_num}")
+    return due
+
+
+def when(text: str, path: PurePosixPath, notes: list[str]) -> str:
+    """The time in a timestamp.txt as ISO text; "", with a note, where it cannot be read."""
+    try:
+        return _parsed(text).isoformat() if text else ""
+    except ValueError:
+        notes.append(f"{path.parent / 'timestamp.txt'}: {text[:40]!r} is no time; read as if it were not there")
+        return ""
+
+
+def _time(text: str, where: str) -> datetime:
+    try:
+        return _parsed(text)
+    except ValueError:
+        raise BadInput(f"{where}: {text!r} is no time; write 2026-11-02 23:59 (UTC) or 2026-11-02T23:59+01") from None
+
+
+def _parsed(text: str) -> datetime:
+    """ISO, or with the name of a zone behind it, as nbgrader writes it ("... 23:59:00.0 Europe/Berlin")."""
+    front, _, zone = text.strip().rpartition(" ")
+    if zone and not zone[0].isdigit():
+        try:
+            found = datetime.fromisoformat(front)
+            return found.replace(tzinfo=UTC if zone in ("UTC", "GMT") else ZoneInfo(zone))
+        except (OSError, LookupError) as error:
+            raise ValueError(str(error)) from None
+    found = datetime.fromisoformat(text.strip())
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

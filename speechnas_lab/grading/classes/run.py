@@ -1,0 +1,109 @@
+"""One run over a class: gather, grade what changed, write everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ...errors import BadInput
+from ...search.lock import Lock
+from ..course import EXERCISES
+from ..judge import Job, Judge, JudgeLimits
+from ..submission import read
+from .collect import Gathered, Handed, gather
+from .feedback import write_feedback
+from .gradebook import marks_by_hand, write_gradebook
+from .gradescope import write_autograder
+from .late import Late
+from .marks import Class, Manual, marks, read_manual
+from .people import People, read_people
+from .report import write_report
+from .store import Store
+from .tables import write_tables
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is told beside the class. again: students, STUDENT/EXERCISE or "all", graded whatever is known."""
+
+    people: Path | None = None
+    late: Late = Late()  # noqa: RUF009
+    seconds: float = 60.0
+    memory_mb: int = 1000
+    workers: int = 2
+    seed: int | None = None
+    again: tuple[str, ...] = ()
+    judge: Callable[..., Any] = field(default=Judge, repr=False)
+
+
+def grade_class(place: Path, out: Path, settings: Settings = Settings(), progress: bool = False) -> Class:  # noqa: B008
+    """Grade a class into `out`. Run it again to go on, or after something changed: only that is graded."""
+    if out.resolve() == place.resolve() or out.resolve() in place.resolve().parents:
+        raise BadInput(f"--out {out} holds the class itself: choose a folder of its own")
+    out.mkdir(parents=True, exist_ok=True)
+    lock = Lock(out / "running.lock")
+    lock.acquire()
+    try:
+        manual = read_manual(out / "manual.csv")
+        people = read_people(settings.people)
+        gathered = gather(place, people, out / "unpacked")
+        store = Store(out, settings.seed)
+        _grade(gathered, store, settings, progress)
+        return _written(gathered, store, manual, settings, people, out)
+    finally:
+        lock.release()
+
+
+def _grade(gathered: Gathered, store: Store, settings: Settings, progress: bool) -> None:
+    """Grade what no record covers; every result is kept at once."""
+    from tqdm import tqdm
+
+    limits = JudgeLimits(seconds=settings.seconds, memory_mb=settings.memory_mb)
+    waiting = [handed for handed in gathered.work if _wanted(handed, store, limits, settings.again)]
+    if not waiting:
+        return
+    hashes: dict[str, tuple[Handed, str]] = {}
+
+    def jobs() -> Iterator[Job]:
+        for number, handed in enumerate(waiting):
+            submission = read(handed.path)
+            hashes[str(number)] = handed, store.hash(handed.exercise, submission, limits)
+            yield Job(str(number), handed.exercise, submission, store.seed_of(handed.exercise))
+
+    with (
+        settings.judge(limits, settings.workers) as judge,
+        tqdm(total=len(waiting), desc="grading", unit="notebook", disable=not progress, smoothing=0.05) as bar,
+    ):
+        for graded in judge.grade(jobs()):
+            handed, hash = hashes.pop(graded.key)
+            store.add(handed.student, handed.exercise, hash, graded)
+            bar.update()
+
+
+def _wanted(handed: Handed, store: Store, limits: JudgeLimits, again: tuple[str, ...]) -> bool:
+    if {"all", handed.student, f"{handed.student}/{handed.exercise}"} & set(again):
+        return True
+    hash = store.hash(handed.exercise, read(handed.path), limits)
+    return store.get(handed.student, handed.exercise, hash) is None
+
+
+def _written(gathered: Gathered, store: Store, manual: dict[tuple[str, str], Manual], settings: Settings,
+             people: People, out: Path) -> Class:  # fmt: skip
+    """Write all files; each appears whole."""
+    by_hand = marks_by_hand(out, gathered.students) if find_spec("nbgrader") else {}
+    for key, given in manual.items():
+        earlier = by_hand.get(key, Manual(None)).points
+        by_hand[key] = Manual(earlier if given.points is None else given.points, given.comment)
+    found = marks(gathered, store, by_hand, settings.late)
+    write_tables(found, people, out)
+    write_feedback(found, out)
+    write_autograder(out / "gradescope" / "autograder.zip", found.exercises or list(EXERCISES))
+    if find_spec("nbgrader"):
+        write_gradebook(found, settings.late, manual, out)
+    else:
+        found.notes.append("no gradebook for nbgrader was written: pip install 'speechnas-lab[class]'")
+    write_report(found, out)
+    return found

@@ -1,0 +1,124 @@
+"""Marks as CSV: marks.csv for people, canvas.csv and Moodle's two for upload.
+
+What is not graded or not handed in is empty, never 0. A text that a spreadsheet would take for a formula (it begins
+with = + - @, a tab or a line's end, also behind spaces or in their full-width forms) gets an apostrophe before it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...files import write_text
+from ..course import exercise
+from .marks import Class
+from .people import People, Student
+
+FORMULA = re.compile(r"\s*[=+\-@\t\r\n＝＋－＠]")
+NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
+CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+POINTS = "    Points Possible"  # Canvas's own spelling, with its spaces
+MOODLE = ("First name", "Last name", "ID number", "Email address")
+SHEET = ("Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade", "Grade can be changed",
+         "Last modified (submission)", "Last modified (grade)", "Feedback comments")  # fmt: skip
+
+
+def safe(text: str) -> str:
+    """`text` as a spreadsheet shows it, and never runs it."""
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def points_text(points: float | None) -> str:
+    """4, 3.5, or nothing."""
+    return "" if points is None else f"{points:g}"
+
+
+def marks_csv(found: Class) -> str:
+    """One line a student: id, name, points of each exercise, their sum, the most, days late, what waits."""
+    head = ["student", "name", *found.exercises, "together", "most", "late_days", "not_graded"]
+    lines = [head]
+    for student in found.students:
+        rows = found.of(student)
+        waiting = [row.exercise for row in rows if row.points is None]
+        days = sum(row.late_days for row in rows)
+        lines.append([student.id, student.called, *_cells(found, student), points_text(found.total(student)),
+                      found.max, days, " ".join(waiting)])  # fmt: skip
+    return _text(lines)
+
+
+def canvas_csv(found: Class, people: People) -> str:
+    """Canvas's gradebook. With its own export as the list, the columns keep Canvas's titles, so that they match."""
+    own = people.header if people.kind == "canvas" else ()
+    titles = [next((name for name in own if re.fullmatch(rf"{re.escape(id)}\b.*", name)), id) for id in found.exercises]
+    lines: list[Sequence[object]] = [[*CANVAS, *titles]]
+    if found.students:
+        lines.append([POINTS, "", "", "", "", *(exercise(id).points for id in found.exercises)])
+    for student in found.students:
+        known = [student.called, student.id, student.number, student.login, student.section]
+        lines.append([*known, *_cells(found, student)])
+    return _text(lines)
+
+
+def moodle_csv(found: Class) -> str:
+    """For Grades > Import > CSV: one line a student, found by number or address, and a column an exercise."""
+    lines: list[Sequence[object]] = [[*MOODLE, *found.exercises]]
+    for student in found.students:
+        lines.append([*_names(student), student.number or student.id, student.email, *_cells(found, student)])
+    return _text(lines)
+
+
+def moodle_sheet(found: Class, people: People) -> str:
+    """Moodle's grading worksheet of one assignment: the sum of its exercises, and a comment that says what for.
+
+    With Moodle's own worksheet as the list, all its columns and lines stay, so that Moodle can tell what changed.
+    """
+    own = people.kind == "moodle"
+    header = people.header if own else SHEET
+    most = next((name for name in header if name.lower() == "maximum grade"), SHEET[5])
+    lines: list[Sequence[object]] = [header]
+    for student in found.students:
+        rows = found.of(student)
+        if own and not student.row:
+            continue  # the worksheet does not know this person
+        told = dict(student.row) if own else {
+            "Identifier": f"Participant {student.id}", "Full name": student.called, "Email address": student.email,
+            most: str(found.max)}  # fmt: skip
+        if rows and all(row.points is not None for row in rows):
+            told["Grade"] = points_text(found.total(student))
+            told["Feedback comments"] = "; ".join(f"{r.exercise}: {points_text(r.points)} of {r.max}" for r in rows)
+        lines.append([told.get(name, "") for name in header])
+    return _text(lines)
+
+
+def write_tables(found: Class, people: People, out: Path) -> None:
+    """marks.csv (with a BOM, for spreadsheets), canvas.csv, moodle.csv and, for a class from Moodle, its worksheet."""
+    write_text(out / "marks.csv", "\ufeff" + marks_csv(found))
+    write_text(out / "canvas.csv", canvas_csv(found, people))
+    write_text(out / "moodle.csv", moodle_csv(found))
+    if people.kind == "moodle" or "Moodle" in found.layout:
+        write_text(out / "moodle-worksheet.csv", moodle_sheet(found, people))
+
+
+def _cells(found: Class, student: Student) -> list[str]:
+    rows = {row.exercise: row for row in found.of(student)}
+    return [points_text(rows[id].points) if id in rows else "" for id in found.exercises]
+
+
+def _names(student: Student) -> tuple[str, str]:
+    """(first name, last name), as far as they can be told from one name."""
+    if student.first or student.last:
+        return student.first, student.last
+    last, comma, first = student.called.partition(", ")
+    if comma:
+        return first, last
+    first, _, last = student.called.rpartition(" ")
+    return first, last
+
+
+def _text(lines: Iterable[Sequence[object]]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\r\n").writerows([safe(str(value)) for value in line] for line in lines)
+    return file.getvalue()
