@@ -115,8 +115,11 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
 
 
 def _below_root(path: PurePosixPath, place: Path) -> PurePosixPath:
-    """Without folders above the students': `submitted`, or one that is called like the ZIP."""
-    while len(path.parts) > 1 and (path.parts[0] in ROOTS or path.parts[0] == place.stem):
+    """Without folders above the students': `submitted`, one that is called like the ZIP, or like an exercise (a folder
+    may hold one ZIP for each).
+    """
+    above = {*ROOTS, *EXERCISES, place.stem}
+    while len(path.parts) > 1 and path.parts[0] in above:
         path = PurePosixPath(*path.parts[1:])
     return path
 
