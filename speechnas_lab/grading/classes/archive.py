@@ -1,7 +1,7 @@
 """The files below a folder or in a ZIP, as data: nothing is written by a name that somebody else chose.
 
-A ZIP may hold ZIPs, one level deep. What leads out of it (`..`, `/`), links, devices and what is larger than the limits
-is left out, with a line that says so.
+A folder may hold downloads as ZIPs, and a download the ZIPs of students; what lies deeper is left out. So is, with a
+line that says it, what leads out of a ZIP (`..`, `/`), links, devices and what is larger than the limits.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ def _file(path: Path, relative: PurePosixPath, mode: int, notes: list[str]) -> I
     elif relative.suffix.lower() != ".zip":
         yield Found(relative, path.read_bytes, path)
     else:
-        yield from _opened(path, relative, notes)
+        yield from _opened(path, relative, notes, nested=len(relative.parts) > 1)
 
 
-def _opened(file: Path | io.BytesIO, relative: PurePosixPath, notes: list[str]) -> Iterator[Found]:
+def _opened(file: Path | io.BytesIO, relative: PurePosixPath, notes: list[str], nested: bool) -> Iterator[Found]:
     try:
         with zipfile.ZipFile(file) as archive:
-            yield from _in_archive(archive, relative.with_suffix(""), notes, nested=True)
+            yield from _in_archive(archive, relative.with_suffix(""), notes, nested)
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
         notes.append(f"{relative}: a damaged ZIP ({error}); not read")
 
@@ -103,7 +103,7 @@ def _in_archive(
         elif nested:
             notes.append(f"{told}: a ZIP in a ZIP in a ZIP; not read")
         else:
-            yield from _opened(io.BytesIO(content), told, notes)
+            yield from _opened(io.BytesIO(content), told, notes, nested=True)
 
 
 def _refused(info: zipfile.ZipInfo, path: PurePosixPath) -> str:
@@ -139,4 +139,4 @@ def _wanted(path: PurePosixPath) -> bool:
 
 
 def _hidden(name: str) -> bool:
-    return name.startswith(".") or name in SKIPPED
+    return (name.startswith(".") and name != "..") or name in SKIPPED

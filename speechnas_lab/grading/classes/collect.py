@@ -115,13 +115,18 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
 
 
 def _below_root(path: PurePosixPath, place: Path) -> PurePosixPath:
-    """Without folders above the students': `submitted`, one that is called like the ZIP, or like an exercise (a folder
-    may hold one ZIP for each).
+    """Without folders above the students': `submitted`, one that is called like the ZIP or like an exercise, or
+    whatever holds entries of Canvas's or Moodle's (a folder may hold one download for each exercise).
     """
     above = {*ROOTS, *EXERCISES, place.stem}
-    while len(path.parts) > 1 and path.parts[0] in above:
+    while len(path.parts) > 1 and (path.parts[0] in above or _lms(path.parts[1]) and not _lms(path.parts[0])):
         path = PurePosixPath(*path.parts[1:])
     return path
+
+
+def _lms(name: str) -> bool:
+    """Whether Canvas or Moodle named this."""
+    return bool(MOODLE.fullmatch(name) or CANVAS.fullmatch(name))
 
 
 def _read(found: Found, path: PurePosixPath, notes: list[str], whose: Student | None) -> _File | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -36,16 +35,20 @@ COURSE = "speechnas_lab"
 
 @contextmanager
 def opened(file: Path) -> Iterator[Any]:
-    """nbgrader's Gradebook on `file`; nbgrader calls `alembic`, which lies beside our own Python."""
-    from nbgrader.api import Gradebook
+    """nbgrader's Gradebook on `file`. For a new one nbgrader runs a program `alembic`, which need not be on the PATH,
+    only to hear the version of its own tables; that is read from the same scripts here.
+    """
+    import nbgrader.api
+    from alembic.script import ScriptDirectory
+    from nbgrader.dbutil import ALEMBIC_DIR
 
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    asked = nbgrader.api.get_alembic_version
+    nbgrader.api.get_alembic_version = lambda: ScriptDirectory(ALEMBIC_DIR).get_current_head()
     try:
-        with Gradebook(f"sqlite:///{file}", COURSE) as book:
+        with nbgrader.api.Gradebook(f"sqlite:///{file}", COURSE) as book:
             yield book
     finally:
-        os.environ["PATH"] = before
+        nbgrader.api.get_alembic_version = asked
 
 
 def marks_by_hand(out: Path, found: dict[str, Student]) -> dict[tuple[str, str], Manual]:
@@ -71,6 +74,8 @@ def marks_by_hand(out: Path, found: dict[str, Student]) -> dict[tuple[str, str],
 
 def write_gradebook(found: Class, late: Late, manual: dict[tuple[str, str], Manual], out: Path) -> None:
     """gradebook.db, made beside and then put in place, and the notebooks and pages that belong to it."""
+    from sqlalchemy import text
+
     course = out / "nbgrader"
     file, part = course / "gradebook.db", course / "gradebook.db.part"
     write_text(course / "nbgrader_config.py", CONFIG)
@@ -78,6 +83,7 @@ def write_gradebook(found: Class, late: Late, manual: dict[tuple[str, str], Manu
     if file.exists():
         shutil.copyfile(file, part)
     with opened(part) as book:
+        book.db.execute(text("PRAGMA synchronous = OFF"))  # a file that breaks is never put in place
         for id in found.exercises:
             _assignment(book, id, late)
         for student in found.students:
@@ -127,7 +133,8 @@ def _student(book: Any, student: Student, rows: list[Row]) -> None:
     query = book.db.query(SubmittedAssignment, Assignment.name).join(Assignment)
     known = {name: entry for entry, name in query.filter(SubmittedAssignment.student_id == student.folder)}
     for row in rows:
-        entry = known.get(row.exercise) or book.add_submission(row.exercise, student.folder)
+        with book.db.no_autoflush:
+            entry = known.get(row.exercise) or book.add_submission(row.exercise, student.folder)
         entry.timestamp = _naive(datetime.fromisoformat(row.submitted)) if row.submitted else None
         notebook = entry.notebooks[0]
         notebook.late_submission_penalty = row.lost

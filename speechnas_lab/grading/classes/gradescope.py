@@ -7,6 +7,7 @@ score, so that nobody gets a zero for it.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import secrets
 import sys
@@ -108,17 +109,32 @@ def _wanted(root: Path) -> list[str]:
 def write_autograder(path: Path, exercises: list[str]) -> None:
     """The ZIP to upload: setup.sh, run_autograder, requirements.txt, exercises.json and the library."""
     package = Path(__file__).parents[2]
-    wanted = sorted(file for file in package.rglob("*") if file.is_file() and not SKIP & set(file.parts))
+    wanted = sorted(path for path in package.rglob("*") if path.is_file())
+    files = {name: path.read_bytes() for path in wanted if not SKIP & set((name := path.relative_to(package)).parts)}
     texts = {"setup.sh": SETUP, "run_autograder": RUN, "requirements.txt": requirements(),
              "exercises.json": '{"exercises": [' + ", ".join(f'"{id}"' for id in exercises) + "]}\n"}  # fmt: skip
+    total = hashlib.sha256()
+    for name, content in {**{name: text.encode() for name, text in texts.items()}, **files}.items():
+        total.update(f"{name} {len(content)} ".encode() + content)
+    mark = total.hexdigest().encode()
+    if _comment(path) == mark:
+        return
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in texts.items():
             _put(archive, name, text.encode(), 0o755 if name in ("setup.sh", "run_autograder") else 0o644)
-        for file in wanted:
-            _put(archive, f"{package.name}/{file.relative_to(package).as_posix()}", file.read_bytes(), 0o644)
-    if not path.exists() or path.read_bytes() != whole.getvalue():
-        write_bytes(path, whole.getvalue())
+        for name, content in files.items():
+            _put(archive, f"{package.name}/{name.as_posix()}", content, 0o644)
+        archive.comment = mark
+    write_bytes(path, whole.getvalue())
+
+
+def _comment(path: Path) -> bytes:
+    """The mark of the ZIP that is there already, if it is one."""
+    if not zipfile.is_zipfile(path):
+        return b""
+    with zipfile.ZipFile(path) as archive:
+        return archive.comment
 
 
 def requirements() -> str:

@@ -85,10 +85,10 @@ class Store:
         for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)
-                found[record["student"], record["exercise"]] = record
-                _ = record["hash"], record["outcome"], record["points"]
                 if not line.endswith(b"\n"):
                     raise ValueError("torn")
+                _ = record["hash"], record["outcome"], record["points"]
+                found[record["student"], record["exercise"]] = record
             except (ValueError, KeyError, TypeError):
                 if number < len(lines):
                     raise BadInput(f"{self.path}, line {number} is damaged: delete that line, or the file to grade all "

@@ -18,7 +18,7 @@ from .marks import Class
 from .people import People, Student
 
 FORMULA = re.compile(r"\s*[=+\-@\t\r\n＝＋－＠]")
-NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
+PLAIN = re.compile(r"-|[+-]?\d+([.,]\d+)?")  # a dash alone and numbers, which are no formulas
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 POINTS = "    Points Possible"  # Canvas's own spelling, with its spaces
 MOODLE = ("First name", "Last name", "ID number", "Email address")
@@ -28,7 +28,7 @@ SHEET = ("Identifier", "Full name", "Email address", "Status", "Grade", "Maximum
 
 def safe(text: str) -> str:
     """`text` as a spreadsheet shows it, and never runs it."""
-    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+    return f"'{text}" if FORMULA.match(text) and not PLAIN.fullmatch(text) else text
 
 
 def points_text(points: float | None) -> str:
