@@ -141,7 +141,7 @@ def make_parser() -> Parser:
     group.add_argument("--students", metavar="CSV", help="who is in the class: Canvas's gradebook, Moodle's grading "
                        "worksheet or participants, or a CSV with the columns id and name")
     group.add_argument("--due", metavar="TIME", help="when it was due, such as '2026-11-02 23:59', or a CSV with the "
-                       "columns exercise and due")
+                       "columns exercise, due and perhaps student, for an extension")
     group.add_argument("--late-percent", type=percent, default=0, metavar="P", help="of an exercise's points that each "
                        "day begun costs (default 0)")
     group.add_argument("--late-days", type=count, default=0, metavar="N", help="free days of each student, for all "

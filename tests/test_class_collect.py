@@ -46,6 +46,7 @@ def found(place: Path, tmp_path: Path, people: People = People()) -> tuple:  # n
 def test_nbgraders_folders(tmp_path):
     put(tmp_path / "c", "submitted/anna/01-wer/01-wer.ipynb", "submitted/bob/01-wer/01-wer.ipynb")
     put(tmp_path / "c", "submitted/anna/01-wer/timestamp.txt", text="2026-11-01 10:00:00.5 Europe/Berlin")
+    put(tmp_path / "c", "solutions/01-wer/01-wer.ipynb", "exercises/01-wer/01-wer.ipynb")
     for place in (tmp_path / "c", tmp_path / "c" / "submitted"):
         gathered, work = found(place, tmp_path)
         assert gathered.layout == LAYOUTS["folders"] and work == {("anna", "01-wer"), ("bob", "01-wer")}
@@ -109,6 +110,14 @@ def test_a_folder_may_hold_a_download_for_each_exercise(tmp_path):
     gathered, work = found(tmp_path / "c", tmp_path)
     assert work == {("123", "01-wer"), ("9", "02-count"), ("123", "03-mixed-op"), ("77", "10-pareto")}
     assert not gathered.notes
+
+
+def test_two_downloads_from_moodle_are_refused_because_their_numbers_clash(tmp_path):
+    (tmp_path / "c").mkdir()
+    zipped(tmp_path / "c" / "week 1.zip", {"Zoë M_77_assignsubmission_file_/01-wer.ipynb": WER})
+    zipped(tmp_path / "c" / "week 2.zip", {"Bob_77_assignsubmission_file_/10-pareto.ipynb": WER})
+    with pytest.raises(BadInput, match="several downloads from Moodle"):
+        found(tmp_path / "c", tmp_path)
 
 
 def test_a_renamed_notebook_is_known_by_what_it_holds(tmp_path):

@@ -147,7 +147,7 @@ def test_a_manual_mark_that_cannot_be_is_refused_before_grading(line, says, work
 
 # Late days ------------------------------------------------------------------------------------------------------------
 def test_each_day_begun_costs_its_share_of_the_points(tmp_path):
-    due = read_due("2026-11-02 23:59")
+    due, _ = read_due("2026-11-02 23:59")
     cases = {"early": ("2026-11-02 10:00:00", 5), "minutes": ("2026-11-03 00:03:00 UTC", 5),
              "hours": ("2026-11-03 08:00:00", 4.5), "two": ("2026-11-04 08:00:00.123 Europe/Berlin", 4),
              "weeks": ("2026-12-24T00:00:00+00:00", 0), "unknown": ("", 5)}  # fmt: skip
@@ -162,9 +162,19 @@ def test_free_days_are_used_in_order_of_the_due_times(tmp_path):
     (tmp_path / "due.csv").write_text("exercise,due\n03-mixed-op,2026-11-01 00:00\n01-wer,2026-11-09 00:00\n")
     hand_in(tmp_path / "in", "anna", "01-wer", "# points: 5", "2026-11-10 12:00:00")  # two days begun
     hand_in(tmp_path / "in", "anna", "03-mixed-op", "# points: 4", "2026-11-02 12:00:00")  # two days begun
-    late = Late(read_due(str(tmp_path / "due.csv")), percent=20, free_days=3)
+    late = Late(read_due(str(tmp_path / "due.csv"))[0], percent=20, free_days=3)
     found = grade_class(tmp_path / "in", tmp_path / "out", settings(late=late))
     assert marks(found) == {("anna", "01-wer"): 5 - 0.2 * 5, ("anna", "03-mixed-op"): 4}
+
+
+def test_an_extension_is_one_students(tmp_path):
+    (tmp_path / "due.csv").write_text("student,exercise,due\n,01-wer,2026-11-01 00:00\nbob,01-wer,2026-11-05 00:00\n")
+    for student in ("anna", "bob"):
+        hand_in(tmp_path / "in", student, "01-wer", "# points: 5", "2026-11-04 12:00:00")
+    due, longer = read_due(str(tmp_path / "due.csv"))
+    late = Late(due, percent=10, longer=longer)
+    found = grade_class(tmp_path / "in", tmp_path / "out", settings(late=late))
+    assert marks(found) == {("anna", "01-wer"): 3, ("bob", "01-wer"): 5}
 
 
 def test_late_deductions_against_a_slow_count():

@@ -62,6 +62,7 @@ class _File:
     note: str = ""
     late: bool = False
     turn: int = 0
+    above: PurePosixPath = PurePosixPath()  # the download that held it, in a folder of several
 
     @property
     def rank(self) -> tuple[int, int, str]:
@@ -77,6 +78,8 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
 
     A folder without any file is an empty class; BadInput where there are files and none is a submission.
     """
+    if (place / ROOTS[0]).is_dir():  # an nbgrader course: its other folders are no students
+        place = place / ROOTS[0]
     notes: list[str] = []
     files: list[_File] = []
     times: dict[PurePosixPath, str] = {}
@@ -94,6 +97,9 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
     if seen and not files and not whose:
         raise BadInput(f"{place} holds no submission: expected STUDENT/EXERCISE/EXERCISE.ipynb, notebooks named "
                        f"STUDENT_EXERCISE.ipynb, or a ZIP from Canvas or Moodle. {'; '.join(notes[:3])}")
+    if len({file.above for file in files if file.layout == "moodle"}) > 1:
+        raise BadInput(f"{place} holds several downloads from Moodle, which numbers people anew in each assignment: "
+                       "grade each into an --out of its own")
     layout = Counter(file.layout for file in files).most_common(1)
     words = LAYOUTS[layout[0][0]] if layout else "an empty class"
     result = Gathered(words, {student.id: student for student in people.students}, [], notes)
@@ -151,7 +157,8 @@ def _read(found: Found, path: PurePosixPath, notes: list[str], whose: Student | 
     if not exercise:
         notes.append(f"{path}: no exercise of the course; neither its name nor its cells say which")
         return None
-    return _File(found, student, layout, exercise, note, late, turn)
+    above = PurePosixPath(*found.path.parts[: -len(path.parts)])
+    return _File(found, student, layout, exercise, note, late, turn, above)
 
 
 def _kept(file: _File, unpacked: Path, number: int) -> _File:

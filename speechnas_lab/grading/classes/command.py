@@ -28,7 +28,8 @@ def is_class(place: Path) -> bool:
 def grade(arguments: argparse.Namespace) -> None:
     """Grade the class in `arguments.path` into `arguments.out`."""
     place, out = Path(arguments.path), Path(arguments.out)
-    late = Late(read_due(arguments.due), arguments.late_percent, arguments.late_days, arguments.grace)
+    due, longer = read_due(arguments.due)
+    late = Late(due, arguments.late_percent, arguments.late_days, arguments.grace, longer)
     people = Path(arguments.students) if arguments.students else None
     settings = Settings(people, late, arguments.time, arguments.memory, arguments.workers, arguments.seed,
                         tuple(arguments.again or ()))  # fmt: skip

@@ -18,19 +18,21 @@ DAY = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Late:
-    """The rule. due: exercise -> time. free_days: that a student may be late in all, taken in order of the due times.
+    """The rule. due: exercise -> time; longer: (student, exercise) -> time, for those who have an extension.
 
-    percent: of an exercise's points for each day begun after that. grace_minutes: that do not count.
+    free_days: that a student may be late in all, taken in order of the due times. percent: of an exercise's points
+    for each day begun after that. grace_minutes: that do not count.
     """
 
     due: dict[str, datetime] = field(default_factory=dict)
     percent: float = 0.0
     free_days: int = 0
     grace_minutes: float = 0.0
+    longer: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
-    def days(self, exercise: str, submitted: str, marked: bool) -> int:
+    def days(self, student: str, exercise: str, submitted: str, marked: bool) -> int:
         """Days begun after the due time. marked: Canvas says that it is late; without times that is one day."""
-        due = self.due.get(exercise)
+        due = self.longer.get((student, exercise)) or self.due.get(exercise)
         if due is None or not submitted:
             return int(marked)
         seconds = (datetime.fromisoformat(submitted) - due).total_seconds() - 60 * self.grace_minutes
@@ -47,22 +49,31 @@ class Late:
         return lost
 
 
-def read_due(text: str | None) -> dict[str, datetime]:
-    """One time for all exercises, or a CSV with the columns exercise and due. Times without a zone are UTC."""
+Due = tuple[dict[str, datetime], dict[tuple[str, str], datetime]]
+
+
+def read_due(text: str | None) -> Due:
+    """`due` and `longer` of Late: one time for all exercises, or a CSV with the columns exercise, due and perhaps
+    student, which is empty for what holds for all. Times without a zone are UTC. BadInput that names the line.
+    """
     if not text:
-        return {}
+        return {}, {}
     path = Path(text)
     if not path.is_file():
-        return dict.fromkeys(EXERCISES, _time(text, "--due"))
+        return dict.fromkeys(EXERCISES, _time(text, "--due")), {}
     rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
     if not {"exercise", "due"} <= set(rows.fieldnames or ()):
         raise BadInput(f"{path} needs the columns exercise and due, such as 03-mixed-op,2026-11-02 23:59")
-    due = {}
+    due, longer = {}, {}
     for row in rows:
         if row["exercise"] not in EXERCISES:
             raise BadInput(f"{path}, line {rows.line_num}: no exercise is called {row['exercise']!r}")
-        due[row["exercise"]] = _time(row["due"] or "", f"{path}, line {rows.line_num}")
-    return due
+        time, student = _time(row["due"] or "", f"{path}, line {rows.line_num}"), (row.get("student") or "").strip()
+        if student:
+            longer[student, row["exercise"]] = time
+        else:
+            due[row["exercise"]] = time
+    return due, longer
 
 
 def when(text: str, path: PurePosixPath, notes: list[str]) -> str:

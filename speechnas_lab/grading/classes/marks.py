@@ -106,7 +106,7 @@ def marks(gathered: Gathered, store: Store, manual: dict[tuple[str, str], Manual
 def _row(handed: Handed, store: Store, late: Late) -> Row:
     most = exercise(handed.exercise).points
     row = Row(handed.student, handed.exercise, most, TO_GRADE, submitted=handed.submitted, path=handed.path)
-    row.late_days = late.days(handed.exercise, handed.submitted, handed.late)
+    row.late_days = late.days(handed.student, handed.exercise, handed.submitted, handed.late)
     row.notes = list(handed.notes)
     if handed.late and not handed.submitted and handed.exercise not in late.due:
         row.notes.append("handed in late (Canvas says so); when is not known, so it counts as one day")
