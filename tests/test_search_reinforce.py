@@ -8,13 +8,14 @@ import random
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from gene_space import GeneSpace
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.search import Reinforce, absolute_reward, search
-from speechnas_lab.search.controller import Controller, policy_loss
+from speechnas_lab.search.controller import Adam, Controller
 from speechnas_lab.search.rewards import Scale
 
 torch.set_num_threads(1)
@@ -39,7 +40,7 @@ def test_case_35_the_better_choice_wins_in_both_directions(scale: float) -> None
 @pytest.mark.parametrize("reward", [0.0, 1.0, 1e6, -1e6])
 def test_case_35_a_constant_reward_teaches_nothing(reward: float) -> None:
     _, strategy = shares((reward, reward))
-    assert strategy.controller.probabilities((0,))[0] == pytest.approx([0.5, 0.5], abs=0.05)
+    assert strategy.controller.probabilities((0,))[0].tolist() == pytest.approx([0.5, 0.5], abs=0.05)
 
 
 def test_case_35_minimise_and_maximise_are_mirror_images() -> None:
@@ -68,42 +69,78 @@ def test_known_architectures_teach_without_an_evaluation() -> None:
     assert len(taught) > 20 and set(taught) <= {trial.values for trial in result.trials}
 
 
-def test_the_gradient_is_that_of_the_expected_reward() -> None:
-    """On average over all architectures, minus the gradient of policy_loss is the gradient of E[r] + entropy H."""
-    controller = Controller([2, 3], hidden=4, seed=0).double()
-    for weight in controller.parameters():
-        torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(1))
-    rewards = {pair: random.Random(str(pair)).random() for pair in itertools.product(range(2), range(3))}
+def by_torch(controller: Controller, weights: torch.Tensor, indices: tuple[int, ...]) -> list[torch.Tensor]:
+    """Log-probabilities of each gene by torch's own LSTM, from the controller's weights."""
+    ends = np.cumsum([part.size for part in controller.part.values()])[:-1].tolist()
+    shaped = zip(controller.part.items(), weights.tensor_split(ends), strict=True)
+    part = {name: piece.reshape(old.shape) for (name, old), piece in shaped}
+    entry, forget, out, value = part["lstm"].chunk(4)
+    lstm = torch.cat([entry, forget, value, out])  # torch has another order of gates
+    entry, forget, out, value = part["gates"].chunk(4)
+    gates, none = torch.cat([entry, forget, value, out]), torch.zeros(4 * controller.hidden, dtype=torch.float64)
+    read = [part["start"], *(part["choices"][controller.first[g] + i] for g, i in enumerate(indices[:-1]))]
+    start = torch.zeros(1, 1, controller.hidden, dtype=torch.float64)
+    below, before = lstm.split(controller.hidden, dim=1)
+    weight = [below, before, gates, none]
+    states, _, _ = torch.lstm(torch.stack(read)[:, None], (start, start), weight, True, 1, 0.0, False, False, False)
+    return [(part["head"][g, :count] @ states[g, 0] + part["bias"][g, :count]).log_softmax(0)
+            for g, count in enumerate(controller.options)]  # fmt: skip
 
-    def likely(pair: tuple[int, int]) -> torch.Tensor:
-        return torch.stack([log[i] for log, i in zip(controller(pair), pair, strict=True)]).sum().exp()
 
-    def gradient(loss: torch.Tensor) -> torch.Tensor:
-        found = torch.autograd.grad(loss, list(controller.parameters()), allow_unused=True)
-        return torch.cat([g.flatten() for g in found if g is not None])
+def large(options: list[int], hidden: int) -> Controller:
+    """A controller with weights large enough to make a difference."""
+    controller = Controller(options, hidden, seed=0)
+    controller.weights[:] = np.random.default_rng(1).normal(size=controller.weights.size)
+    return controller
 
-    expected = gradient(sum(likely(pair) * reward for pair, reward in rewards.items()))
-    baseline = 0.3  # changes nothing on average
-    averaged = sum(
-        likely(pair).detach() * gradient(policy_loss(controller(pair), pair, reward - baseline, 0.0))
-        for pair, reward in rewards.items()
-    )
-    torch.testing.assert_close(-averaged, expected, atol=1e-10, rtol=1e-8)
-    log = controller((0, 0))
-    spread = sum(torch.distributions.Categorical(logits=row).entropy() for row in log)
-    torch.testing.assert_close(policy_loss(log, (0, 0), 0.0, 0.5), -0.5 * spread)
+
+def test_the_gradient_is_autograds() -> None:
+    controller, indices = large([3, 1, 4, 2], 5), (2, 0, 3, 0)
+    weights = torch.tensor(controller.weights, requires_grad=True)
+    logs = by_torch(controller, weights, indices)
+    for share, log in zip(controller.probabilities(indices), logs, strict=True):
+        np.testing.assert_allclose(share, log.exp().detach().numpy(), rtol=1e-12)
+    for advantage, entropy in ((0.7, 0.3), (-2.0, 0.0), (0.0, 1.0)):
+        chosen = sum(log[i] for log, i in zip(logs, indices, strict=True))
+        spread = sum(torch.distributions.Categorical(logits=log).entropy() for log in logs)
+        (wanted,) = torch.autograd.grad(-advantage * chosen - entropy * spread, weights, retain_graph=True)
+        np.testing.assert_allclose(controller.gradient(indices, advantage, entropy), wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_on_average_the_gradient_is_that_of_the_expected_reward() -> None:
+    """Summed over all architectures, weighted by how likely each is; a baseline changes nothing."""
+    controller, pairs = large([2, 3], 4), list(itertools.product(range(2), range(3)))
+    rewards = {pair: random.Random(str(pair)).random() for pair in pairs}
+    weights = torch.tensor(controller.weights, requires_grad=True)
+
+    def likely(pair: tuple[int, ...]) -> torch.Tensor:
+        logs = by_torch(controller, weights, pair)
+        return torch.stack([log[i] for log, i in zip(logs, pair, strict=True)]).sum().exp()
+
+    (wanted,) = torch.autograd.grad(sum(likely(pair) * reward for pair, reward in rewards.items()), weights)
+    averaged = sum(likely(pair).item() * controller.gradient(pair, rewards[pair] - 0.3, 0.0) for pair in pairs)
+    np.testing.assert_allclose(-averaged, wanted, rtol=1e-8, atol=1e-10)
+
+
+def test_adam_is_torchs() -> None:
+    rng = np.random.default_rng(0)
+    mine, wanted = rng.normal(size=20), torch.nn.Parameter(torch.zeros(20, dtype=torch.float64))
+    wanted.data.copy_(torch.tensor(mine))
+    ours, theirs = Adam(mine, 0.01), torch.optim.Adam([wanted], lr=0.01)
+    for _ in range(30):
+        slope = rng.normal(size=20) * 10 ** rng.uniform(-6, 3, 20)
+        wanted.grad = torch.tensor(slope)
+        ours.step(slope)
+        theirs.step()
+    np.testing.assert_allclose(mine, wanted.detach().numpy(), rtol=1e-10)
 
 
 def test_draws_follow_the_probabilities() -> None:
     controller, rng = Controller([3, 2], hidden=8, seed=0), random.Random(0)
-    with torch.no_grad():
-        controller.bias[0].copy_(torch.tensor([2.0, 0.0, 0.0]))
+    controller.part["bias"][0] = [2.0, 0.0, 0.0]
     wanted = controller.probabilities((0, 0))[0]
     drawn = [controller.draw(rng)[0] for _ in range(2000)]
-    assert [drawn.count(n) / 2000 for n in range(3)] == pytest.approx(wanted, abs=0.04)
-    state = torch.get_rng_state()
-    Controller([3, 2], hidden=8, seed=5)
-    assert torch.equal(torch.get_rng_state(), state)  # nobody else's chance is touched
+    assert [drawn.count(n) / 2000 for n in range(3)] == pytest.approx(list(wanted), abs=0.04)
 
 
 def test_it_finds_better_ones_than_random_search() -> None:

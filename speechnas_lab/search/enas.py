@@ -15,8 +15,9 @@ class ENAS(Strategy):
 
     score(arch): of a supernet, lower is better; it costs next to nothing beside a training. The controller draws
     `draws` architectures, repeats included, and learns from each score. Then the trials begin: what it drew is asked
-    for in the order of the scores, and when that is used up, it draws on. The supernet itself is trained beforehand
-    by whoever gives the score, here path by path; ENAS trains it between the controller's steps.
+    for in the order of the scores, and when that is used up, it draws on, five at a time. A controller that is sure
+    draws the same again: then mutations of its last draw are asked for. The supernet itself is trained beforehand by
+    whoever gives the score, here path by path; ENAS trains it between the controller's steps.
 
     >>> from speechnas_lab import search, space
     >>> largest = search.ENAS(lambda arch: -space.counts(arch).parameters, draws=20)
@@ -25,6 +26,8 @@ class ENAS(Strategy):
     >>> sizes == sorted(sizes, reverse=True)
     True
     """
+
+    more = 5  # draws in one ask, after the first `draws`
 
     def __init__(
         self,
@@ -43,14 +46,15 @@ class ENAS(Strategy):
         self.score, self.draws, self.name = score, draws, name
         self._teacher: Reinforce | None = None
         self._ranked: list[Any] = []  # the best last
+        self._last: Any = None  # architecture of the teacher's last draw
 
     def settings(self) -> dict[str, object]:
         return super().settings() | {"draws": self.draws, "score": self.name}
 
     def propose(self, attempt: int) -> Any:
-        if not self._ranked and attempt < self.tries // 2:
-            self._draw(self.draws if self._teacher is None else 10)
-        return self._ranked.pop() if self._ranked else self.space.sample(self.rng)
+        if not self._ranked and attempt == 0:
+            self._draw(self.draws if self._teacher is None else self.more)
+        return self._ranked.pop() if self._ranked else self.near(self._last, attempt)
 
     def _draw(self, count: int) -> None:
         if self._teacher is None:
@@ -60,6 +64,7 @@ class ENAS(Strategy):
             trial = self._teacher.ask()
             found[trial.arch] = float(self.score(trial.arch))
             self._teacher.tell(trial, found[trial.arch])
+            self._last = trial.arch
         known = {arch: score for arch, score in found.items() if score == score and arch not in self._seen}
         self._ranked = sorted(known, key=lambda arch: (known[arch], arch.id), reverse=True)
 

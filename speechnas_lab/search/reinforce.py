@@ -56,7 +56,7 @@ class Reinforce(Strategy):
         self._draw: tuple[int, ...] | None = None  # the controller's choice behind the last proposal
         self._draws: dict[int, tuple[int, ...]] = {}  # number of a trial -> the choice that it came from
         self._known: dict[Any, Trial] = {}
-        self._last: Any = None  # architecture of the controller's
+        self._last: Any = None  # architecture of the controller's last draw
 
     def settings(self) -> dict[str, object]:
         names = ("rate", "decay", "entropy", "hidden", "repeats")
@@ -73,22 +73,13 @@ class Reinforce(Strategy):
             self._make_controller()
         if attempt >= self.draws:
             self._draw = None
-            return self._near(attempt)
+            return self.near(self._last, attempt)
         self._draw = self.controller.draw(self.rng)
         self._last = self.space.canonical(repaired(self.space, self._draw, self.rng))
         known = self._known.get(self._last)
         if known is not None and known.state == "done" and not self.repeats:
             self._teach(self._draw, known.values)
         return self._last
-
-    def _near(self, attempt: int) -> Any:
-        """Mutations of the last draw, more of them the longer nothing new is found, at last by chance."""
-        if attempt >= self.tries // 2:
-            return self.space.sample(self.rng)
-        arch = self._last
-        for _ in range(min(1 + attempt // 20, 8)):
-            arch = self.space.mutate(arch, self.rng)
-        return arch
 
     def hand_out(self, arch: Any, budget: float = 1.0) -> Trial:
         trial = super().hand_out(arch, budget)
@@ -103,21 +94,14 @@ class Reinforce(Strategy):
             self._teach(draw, trial.values)
 
     def _make_controller(self) -> None:
-        import torch
-
-        from .controller import Controller
+        from .controller import Adam, Controller
 
         options = [len(gene.options) for gene in self.space.genes()]
         self.controller = Controller(options, self.hidden, self.rng.getrandbits(63))
-        self._adam = torch.optim.Adam(self.controller.parameters(), lr=self.rate, fused=True)
+        self._adam = Adam(self.controller.weights, self.rate)
 
     def _teach(self, draw: tuple[int, ...], values: tuple[float, ...]) -> None:
         """One step of Adam."""
-        from .controller import policy_loss
-
         reward = self.reward(values)
-        if not math.isfinite(reward):
-            return
-        self._adam.zero_grad()
-        policy_loss(self.controller(draw), draw, self.scale.advantage(reward), self.entropy).backward()
-        self._adam.step()
+        if math.isfinite(reward):
+            self._adam.step(self.controller.gradient(draw, self.scale.advantage(reward), self.entropy))

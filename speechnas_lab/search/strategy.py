@@ -88,6 +88,14 @@ class Strategy(ABC):
     def propose(self, attempt: int) -> Any:
         """Return a candidate. `attempt` counts those of this ask that were known or not allowed."""
 
+    def near(self, arch: Any, attempt: int) -> Any:
+        """Mutations of `arch`, more of them the longer nothing new is found, at last by chance."""
+        if attempt >= self.tries // 2:
+            return self.space.sample(self.rng)
+        for _ in range(min(1 + attempt // 20, 8)):
+            arch = self.space.mutate(arch, self.rng)
+        return arch
+
     def settings(self) -> dict[str, object]:
         """What makes this strategy's course another than others', apart from the seed. For the journal."""
         return {"strategy": type(self).__name__}
