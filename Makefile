@@ -7,9 +7,10 @@ export OMP_NUM_THREADS
 BIN := .venv/bin
 LESSONS := $(sort $(wildcard notebooks/*.ipynb))
 QUICK := $(foreach n,00 02 03 10 12,$(wildcard notebooks/$(n)_*.ipynb))  # under 20 seconds each
+BOTH := -n 2 --dist loadfile  # two processes, a file's tests in one of them
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with tests/nbval.cfg
 
-.PHONY: help setup search test test-all lessons save lint lab exercises pins
+.PHONY: help setup search test test-all lessons save lint lab exercises handout pins
 help:
 	@echo "make search    set up, then run the main job: from sound to a found model, in $(OUT)"
 	@echo "make lab       set up, then open JupyterLab on notebooks/00_start.ipynb"
@@ -18,6 +19,7 @@ help:
 	@echo "make save      run all lessons and save what they show"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make exercises write exercises/ out of solutions/"
+	@echo "make handout   write runs/handout.zip for a class: the course as committed, without solutions"
 	@echo "make lint      check the style"
 	@echo "make setup     only set up"
 	@echo "make pins      write constraints.txt and environment.yml from what .venv holds"
@@ -47,14 +49,14 @@ lab: .venv/.ready
 	$(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start.ipynb
 
 test: .venv/.ready
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(BOTH)
 	$(BIN)/python -m pytest -q $(NBVAL) $(QUICK)
 
 lessons: .venv/.ready
 	$(BIN)/python -m pytest -q $(NBVAL) $(LESSONS)
 
 test-all: .venv/.ready
-	$(BIN)/python -m pytest -q -m "slow or not slow"
+	$(BIN)/python -m pytest -q $(BOTH) -m "slow or not slow"
 	$(BIN)/python -m pytest -q $(NBVAL) $(LESSONS)
 
 save: .venv/.ready
@@ -62,6 +64,11 @@ save: .venv/.ready
 
 exercises: .venv/.ready
 	$(BIN)/python tests/exercise_release.py
+
+handout:
+	@mkdir -p runs
+	git archive --format=zip --prefix=speechnas_lab/ -o runs/handout.zip HEAD -- . ':(exclude)solutions' ':(exclude)tests/mutants'
+	@echo "runs/handout.zip holds the course as committed last, without solutions"
 
 lint: .venv/.ready
 	$(BIN)/ruff check .
