@@ -69,6 +69,7 @@ def test_export_writes_all_forms_and_says_what_it_tested(run, finished, tmp_path
         assert all(np.isfinite(value).all() for value in opened.run(None, feed))
 
 
+@pytest.mark.slow
 def test_ten_architectures_trained_and_exported_answer_like_torch(run, tmp_path):
     space, rng, manifest = MobileConformerSpace(), random.Random(3), base(tmp_path / "speech")
     archs = [space.largest(), *(space.sample(rng) for _ in range(9))]
