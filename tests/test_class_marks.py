@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,15 @@ def test_other_checks_limits_or_seeds_grade_again(work, tmp_path, monkeypatch):
         PaperJudge.asked = []
         grade_class(work, tmp_path / "out", more)
         assert len(PaperJudge.asked) == 4
+
+
+def test_a_zip_is_graded_once_too(work, tmp_path):
+    place = shutil.make_archive(str(tmp_path / "class"), "zip", work)
+    files = []
+    for _ in range(2):
+        assert len(marks(grade_class(Path(place), tmp_path / "out", settings()))) == 4
+        files.append(sorted(path.name for path in (tmp_path / "out" / "unpacked").rglob("*.ipynb")))
+    assert files[0] == files[1] and len(PaperJudge.asked) == 4
 
 
 def test_again_grades_one_student_one_notebook_or_all(work, tmp_path):
@@ -224,8 +234,9 @@ def test_a_torn_last_line_is_graded_again_and_damage_elsewhere_is_told(work, tmp
 
 
 def test_out_may_not_hold_the_class_and_two_runs_do_not_meet(work, tmp_path):
-    with pytest.raises(BadInput, match="folder of its own"):
-        grade_class(work, tmp_path, settings())
+    for out in (work, work / "marks", tmp_path):
+        with pytest.raises(BadInput, match="beside the class"):
+            grade_class(work, out, settings())
     lock = store_lock(tmp_path / "out")
     with pytest.raises(BadInput, match="held by process"):
         grade_class(work, tmp_path / "out", settings())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -78,8 +79,8 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
 
     A folder without any file is an empty class; BadInput where there are files and none is a submission.
     """
-    if (place / ROOTS[0]).is_dir():  # an nbgrader course: its other folders are no students
-        place = place / ROOTS[0]
+    place = root_of(place)
+    shutil.rmtree(unpacked, ignore_errors=True)  # of an earlier run; it may have held others
     notes: list[str] = []
     files: list[_File] = []
     times: dict[PurePosixPath, str] = {}
@@ -118,6 +119,11 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
         time = times.get(_below_root(path, place).parent, "")
         result.work.append(Handed(student, exercise, last.found.place, when(time, path, notes), last.late, tuple(told)))
     return result
+
+
+def root_of(place: Path) -> Path:
+    """Where the students' folders lie: of an nbgrader course, `submitted`; its other folders are no students."""
+    return place / ROOTS[0] if (place / ROOTS[0]).is_dir() else place
 
 
 def _below_root(path: PurePosixPath, place: Path) -> PurePosixPath:

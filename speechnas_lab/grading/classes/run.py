@@ -13,7 +13,7 @@ from ...search.lock import Lock
 from ..course import EXERCISES
 from ..judge import Job, Judge, JudgeLimits
 from ..submission import read
-from .collect import Gathered, Handed, gather
+from .collect import Gathered, Handed, gather, root_of
 from .feedback import write_feedback
 from .gradebook import marks_by_hand, write_gradebook
 from .gradescope import write_autograder
@@ -41,8 +41,9 @@ class Settings:
 
 def grade_class(place: Path, out: Path, settings: Settings = Settings(), progress: bool = False) -> Class:  # noqa: B008
     """Grade a class into `out`. Run it again to go on, or after something changed: only that is graded."""
-    if out.resolve() == place.resolve() or out.resolve() in place.resolve().parents:
-        raise BadInput(f"--out {out} holds the class itself: choose a folder of its own")
+    inside, around = root_of(place).resolve(), out.resolve()
+    if inside in (around, *around.parents) or around in inside.parents:
+        raise BadInput(f"--out {out} and the class in {place} lie in one another: choose a folder beside the class")
     out.mkdir(parents=True, exist_ok=True)
     lock = Lock(out / "running.lock")
     lock.acquire()
