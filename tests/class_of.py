@@ -22,6 +22,7 @@ from speechnas_lab.grading.course import EXERCISES, exercise
 
 FIRST = ("Zoë", "Bob", "Åsa", "José", "Mei", "Ivo", "Noor", "Lea", "=Max", "Finn")
 LAST = ("Müller", "O'Brien", "de la Cruz", "Özdemir", "Li", "Nguyễn", "Smith, Jr.", "van Dijk", "Kaya", "Roy")
+HONEST = "def {name}(*a, **k): return {value}"  # what an attack comes to if its trick does nothing
 ATTACKS = {  # what is tried -> code; {name} is the function that the exercise asks for
     "equals everything": (
         "class Yes:\n    __array__ = None\n    def __eq__(self, other): return True\n"
@@ -46,7 +47,10 @@ ATTACKS = {  # what is tried -> code; {name} is the function that the exercise a
 
 @dataclass(frozen=True)
 class Known:
-    """The right mark of one notebook. points: exact. kind: "right", "wrong", "blank", "damaged" or "hostile"."""
+    """The right mark of one notebook. kind: "right", "wrong", "blank", "damaged" or "hostile".
+
+    points: exact; of hostile work the most that it may get, which is what the same answer earns without its trick.
+    """
 
     points: int
     kind: str
@@ -130,6 +134,10 @@ class ClassOf:
             self._marks[id, code] = 0 if found.outcome == "over the limit" else found.points
         return self._marks[id, code]
 
+    @staticmethod
+    def _plain(id: str, value: str) -> str:
+        return "\n".join(HONEST.format(name=name, value=value) for name in exercise(id).defines)
+
     def work(self, id: str, kind: str) -> tuple[str, Known]:
         """(the notebook's text, what it deserves)."""
         answers = mutants(id)
@@ -139,7 +147,8 @@ class ClassOf:
         if kind == "hostile":
             name = self.rng.choice(sorted(ATTACKS))
             code = "\n".join(ATTACKS[name].format(name=one) for one in exercise(id).defines)
-            return json.dumps(notebook_of(id, code)), Known(0, kind, name)
+            most = max(self.deserved(id, self._plain(id, value)) for value in ("None", "0", "object()"))
+            return json.dumps(notebook_of(id, code)), Known(most, kind, name)
         if kind == "wrong":
             answer = self.rng.choice([answer for answer in answers if answer.kind == "wrong"])
             return json.dumps(notebook_of(id, answer.code)), Known(self.deserved(id, answer.code), kind, answer.name)

@@ -6,12 +6,14 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 from class_judge import PaperJudge
 from class_of import notebook_of
+from exercise_files import solution_code
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.grading.classes import gradescope
@@ -126,9 +128,25 @@ def test_the_zip_holds_scripts_that_a_shell_reads_and_the_library(tmp_path):
     assert exercise("01-wer").points == 5
 
 
-def test_the_library_in_the_zip_runs_from_there(tmp_path):
-    import sys
+@pytest.mark.slow
+def test_the_whole_zip_marks_a_submission_in_the_sandbox(root):
+    """As Gradescope would: the ZIP unpacked into source, run_autograder called; only /autograder lies elsewhere."""
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    write_autograder(root / "a.zip", ["03-mixed-op"])
+    with zipfile.ZipFile(root / "a.zip") as archive:
+        archive.extractall(root / "source")
+    (root / "venv").symlink_to(sys.prefix)
+    hand_in(root, "homework.ipynb", "03-mixed-op", solution_code("03-mixed-op"))
+    text = (root / "source" / "run_autograder").read_text()
+    script = text.replace("/autograder", str(root))
+    done = subprocess.run(["bash"], input=script, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = valid(root)
+    assert told["score"] == 4 and len(told["tests"]) == 4
 
+
+def test_the_library_in_the_zip_runs_from_there(tmp_path):
     write_autograder(tmp_path / "a.zip", ["01-wer"])
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path / "source")

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .late import Late
 from .marks import Class, Manual, Row
 from .people import Student
 
+_blank = cache(blank)
 CONFIG = '''"""The class as nbgrader sees it. Run its commands in this folder, such as `nbgrader export`."""
 
 c = get_config()  # noqa: F821
@@ -108,7 +110,7 @@ def _assignment(book: Any, id: str, late: Late) -> None:
         book.find_notebook(id, id)
         return
     except MissingEntry:
-        notebook = json.loads(blank(id))
+        notebook = json.loads(_blank(id))
     book.add_notebook(id, id, kernelspec=json.dumps(notebook["metadata"].get("kernelspec", {})))
     for cell in notebook["cells"]:
         meta, kind = cell["metadata"].get("nbgrader", {}), cell["cell_type"]
@@ -125,12 +127,15 @@ def _assignment(book: Any, id: str, late: Late) -> None:
 
 def _student(book: Any, student: Student, rows: list[Row]) -> None:
     """One student with all marks, in one transaction."""
-    from nbgrader.api import Assignment, SubmittedAssignment
+    from nbgrader.api import Assignment, SubmittedAssignment, SubmittedNotebook
+    from sqlalchemy.orm import selectinload
 
     last = student.last or student.called
     book.update_or_create_student(student.folder, first_name=student.first or None, last_name=last,
                                   email=student.email or None)  # fmt: skip
-    query = book.db.query(SubmittedAssignment, Assignment.name).join(Assignment)
+    notebooks = selectinload(SubmittedAssignment.notebooks)
+    whole = (notebooks.selectinload(SubmittedNotebook.grades), notebooks.selectinload(SubmittedNotebook.comments))
+    query = book.db.query(SubmittedAssignment, Assignment.name).join(Assignment).options(*whole)
     known = {name: entry for entry, name in query.filter(SubmittedAssignment.student_id == student.folder)}
     for row in rows:
         with book.db.no_autoflush:
@@ -167,7 +172,7 @@ def _files(course: Path, student: Student, row: Row) -> None:
 
 def autograded(row: Row) -> str:
     """The exercise's own notebook with the student's answers in it and the checks' words as output, as JSON."""
-    notebook = json.loads(blank(row.exercise))
+    notebook = json.loads(_blank(row.exercise))
     cells = read(row.path).cells if row.path else ()
     answers = {cell.name: cell.source for cell in cells if cell.name != "given"}
     words = [check_words(result) for result in row.results] or [row.what or row.outcome]

@@ -33,6 +33,7 @@ class Row:
     """One notebook's mark. points: None where it cannot be said yet. auto: the judge's, manual: a person's.
 
     late_days: begun after the due time; lost: the points that they cost. results: of each check, for the feedback.
+    print: see `alike.fingerprint`.
     """
 
     student: str
@@ -50,6 +51,7 @@ class Row:
     results: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     path: Path | None = None
+    print: tuple[str, int] = ("", 0)
 
     @property
     def points(self) -> float | None:
@@ -114,7 +116,7 @@ def _row(handed: Handed, store: Store, late: Late) -> Row:
         row.outcome, row.what, row.seconds = record["outcome"], record["what"], record.get("seconds", 0.0)
         row.auto = None if row.outcome == "grader's fault" else record["points"]
         row.notes += record["notes"]
-        row.results = record.get("results") or []
+        row.results, row.print = record.get("results") or [], tuple(record["print"])
     return row
 
 

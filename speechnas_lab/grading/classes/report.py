@@ -84,7 +84,7 @@ def _slips(found: Class) -> list[Markup]:
 
 
 def _alike(found: Class) -> list[Markup]:
-    prints = {key: fingerprint(read(row.path)) for key, row in found.rows.items() if row.path}
+    prints = {key: row.print for key, row in found.rows.items()}
     blanks = {id: _blank_print(id) for id in found.exercises}
     names = _names(found)
     together = groups(prints, blanks)

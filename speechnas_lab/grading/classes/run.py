@@ -13,6 +13,7 @@ from ...search.lock import Lock
 from ..course import EXERCISES
 from ..judge import Job, Judge, JudgeLimits
 from ..submission import read
+from .alike import fingerprint
 from .collect import Gathered, Handed, gather, root_of
 from .feedback import write_feedback
 from .gradebook import marks_by_hand, write_gradebook
@@ -66,12 +67,12 @@ def _grade(gathered: Gathered, store: Store, settings: Settings, progress: bool)
     waiting = [handed for handed in gathered.work if _wanted(handed, store, limits, settings.again)]
     if not waiting:
         return
-    hashes: dict[str, tuple[Handed, str]] = {}
+    asked: dict[str, tuple[Handed, str, tuple[str, int]]] = {}
 
     def jobs() -> Iterator[Job]:
         for number, handed in enumerate(waiting):
             submission = read(handed.path)
-            hashes[str(number)] = handed, store.hash(handed.exercise, submission, limits)
+            asked[str(number)] = handed, store.hash(handed.exercise, submission, limits), fingerprint(submission)
             yield Job(str(number), handed.exercise, submission, store.seed_of(handed.exercise))
 
     with (
@@ -79,8 +80,8 @@ def _grade(gathered: Gathered, store: Store, settings: Settings, progress: bool)
         tqdm(total=len(waiting), desc="grading", unit="notebook", disable=not progress, smoothing=0.05) as bar,
     ):
         for graded in judge.grade(jobs()):
-            handed, hash = hashes.pop(graded.key)
-            store.add(handed.student, handed.exercise, hash, graded)
+            handed, hash, print = asked.pop(graded.key)
+            store.add(handed.student, handed.exercise, hash, graded, print)
             bar.update()
 
 

@@ -63,10 +63,10 @@ class Store:
         """The last result, whatever it is."""
         return self._records.get((student, exercise))
 
-    def add(self, student: str, exercise: str, hash: str, graded: Any) -> None:
-        """Keep a result; it is on the disk when this returns."""
+    def add(self, student: str, exercise: str, hash: str, graded: Any, print: tuple[str, int]) -> None:
+        """Keep a result; it is on the disk when this returns. print: see `alike.fingerprint`."""
         told = {name: value for name, value in asdict(graded).items() if name not in ("key", "exercise")}
-        record = {"student": student, "exercise": exercise, "hash": hash, **told}
+        record = {"student": student, "exercise": exercise, "hash": hash, "print": print, **told}
         line = json.dumps(record).encode() + b"\n"
         with self.path.open("ab") as file:
             file.write(line)
@@ -87,7 +87,7 @@ class Store:
                 record = json.loads(line)
                 if not line.endswith(b"\n"):
                     raise ValueError("torn")
-                _ = record["hash"], record["outcome"], record["points"]
+                _ = record["hash"], record["outcome"], record["points"], record["print"]
                 found[record["student"], record["exercise"]] = record
             except (ValueError, KeyError, TypeError):
                 if number < len(lines):
