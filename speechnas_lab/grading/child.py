@@ -7,48 +7,11 @@ goes to standard error. If it ends the process, no mark leaves, and no mark is 0
 from __future__ import annotations
 
 import json
-import linecache
 import os
 import sys
 from dataclasses import asdict
-from types import ModuleType
-from typing import Any
 
 MEMORY = b'{"limit": "it took more memory than allowed"}'  # made beforehand: there is none left when it is needed
-
-
-def namespace(cells: list[dict[str, str]]) -> tuple[dict[str, Any], str]:
-    """Run the cells, {"name": ..., "source": ...}; return what they defined and why they stopped, or ""."""
-    module = ModuleType("__main__")  # what is pickled or inspected is looked for there
-    sys.modules["__main__"] = module
-    for cell in cells:
-        place = f"<{cell['name']}>"
-        lines = cell["source"].splitlines(keepends=True)
-        linecache.cache[place] = (len(cell["source"]), None, lines, place)
-        try:
-            exec(compile(cell["source"], place, "exec"), module.__dict__)
-        except MemoryError:
-            raise
-        except (Exception, SystemExit) as error:
-            return module.__dict__, why(error, cell["name"])
-    return module.__dict__, ""
-
-
-def why(error: BaseException, cell: str) -> str:
-    """One line on an error that stopped a cell."""
-    if isinstance(error, NotImplementedError):
-        return f"the cell {cell!r} is still to be written"
-    if isinstance(error, SystemExit):
-        return f"the cell {cell!r} ends the program"
-    if isinstance(error, EOFError):
-        return f"the cell {cell!r} asks for input, and nobody is there to answer"
-    trace, line = error.__traceback__, getattr(error, "lineno", None)
-    while trace:
-        if trace.tb_frame.f_code.co_filename == f"<{cell}>":
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    first = (str(error).splitlines() or [""])[0][:200]
-    return f"cell {cell!r}, line {line}: {type(error).__name__}: {first}"
 
 
 def limit_memory(megabytes: int) -> None:
@@ -72,13 +35,17 @@ def main() -> None:
     os.dup2(2, 1)
     job = json.load(sys.stdin)
     from .course import exercise
+    from .judge.inside.cells import run
     from .marking import mark
 
     found = exercise(job["exercise"])  # imports what the checks need, before memory is limited
     limit_memory(job["memory"])
     try:
-        names, stopped = namespace(job["cells"])
-        result = {"stopped": stopped} if stopped else {"mark": asdict(mark(found, names, job["seed"]))}
+        names, told = run(job["cells"])
+        if told and not any(name in names for name in found.defines):
+            result = {"stopped": told[0]}
+        else:
+            result = {"mark": asdict(mark(found, names, job["seed"])), "told": told}
         text = json.dumps(result).encode()
     except MemoryError:
         text = MEMORY

@@ -4,7 +4,6 @@ answer.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,19 +30,22 @@ class Check:
 
     work: what the learner defined, as attributes. rng: for fresh inputs; nobody knows its seed beforehand. needs: the
     earlier checks that it builds on. Where one of them fails, a failure of this one shows no new mistake: it waits.
+    effects: whether it looks at what the answer did to its inputs. Where answers run apart, only then do changes of
+    inputs come back, so that no answer bends what a check goes on to compute with.
     """
 
     name: str
     points: int
     run: Callable[[Any, Random], None]
     needs: tuple[Check, ...] = ()
+    effects: bool = False
 
 
 def check(
-    name: str, points: int = 1, needs: tuple[Check, ...] = ()
+    name: str, points: int = 1, needs: tuple[Check, ...] = (), effects: bool = False
 ) -> Callable[[Callable[[Any, Random], None]], Check]:
     """Make a function a `Check`; `name` completes the sentence "Your answer ..." as a list of ticks would."""
-    return lambda run: Check(name, points, run, needs)
+    return lambda run: Check(name, points, run, needs, effects)
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,6 @@ class Exercise:
     def points(self) -> int:
         """What a right answer earns."""
         return sum(item.points for item in self.checks)
-
-
-def undecorated(function: Any) -> Any:
-    """The function below its decorators; itself where an object claims to be decorated without end."""
-    try:
-        return inspect.unwrap(function)
-    except ValueError:
-        return function
 
 
 def same(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from types import FrameType, FunctionType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
-from .exercise import Check, Exercise, Wrong, undecorated
+from .exercise import Check, Exercise, Wrong
+from .judge.inside.frames import first_line, inputs_of, learners_frames
+from .judge.inside.meters import metered
 
 OUTCOMES = ("right", "partly right", "wrong", "does not run", "over the limit", "grader's fault")
 
@@ -65,98 +68,113 @@ class Mark:
 
 def mark(exercise: Exercise, namespace: dict[str, Any], seed: int) -> Mark:
     """Run every check on the names in `namespace`, each with inputs that `seed` decides."""
-    found = Mark(exercise.id, seed)
-    refused = next(filter(None, (_no_function(name, namespace) for name in exercise.defines)), "")
-    work = SimpleNamespace(**{name: _Answer(namespace.get(name)) for name in exercise.defines})
-    failed: list[Check] = []
+    answers = {name: Answer(name, namespace) for name in exercise.defines}
+    return run_checks(exercise, answers, seed, lambda error: _told(error, namespace, answers.values()))
+
+
+def run_checks(
+    exercise: Exercise, answers: Mapping[str, Any], seed: int, told: Callable[[BaseException], Told | None],
+    begin: Callable[[Check], None] = lambda item: None,
+) -> Mark:  # fmt: skip
+    """Run every check on `answers`, name -> callable. told: an error of the learner's, None for one of ours. begin: is
+    called before each check.
+    """
+    found, work, failed = Mark(exercise.id, seed), SimpleNamespace(**answers), []
     for item in exercise.checks:
         result = Result(item.name, item.points)
         found.results.append(result)
-        if refused:
-            result.fault, result.what = "learner", refused
-        else:
-            _run(item, result, work, namespace, seed)
+        begin(item)
+        _run(item, result, work, seed, told)
         if not result.passed:
             result.waits = any(need in failed for need in item.needs)
             failed.append(item)
     return found
 
 
-def _no_function(name: str, namespace: dict[str, Any]) -> str:
-    """Why `name` cannot be called, or ""."""
-    if name not in namespace:
-        return f"{name} is not defined; run the cell with your answer, and keep its name"
-    return "" if callable(namespace[name]) else f"{name} is a {type(namespace[name]).__name__}, not a function"
+class Unusable(Exception):
+    """What the learner should have defined is not there, or is no function."""
 
 
-class _Answer:
-    """What a learner defined, called through here: an error that comes by this place is the answer's, also where none
-    of its lines ran, as with a wrong number of arguments.
+@dataclass(frozen=True)
+class Told:
+    """An error of the learner's. place: function and line, or "" where it arose in the call itself. inputs: of the
+    function. name: the function's. first: the first line of its text.
     """
 
-    def __init__(self, function: Callable[..., Any] | None) -> None:
-        self.__wrapped__ = function
+    place: str
+    name: str
+    first: str
+    inputs: str
+
+
+class Answer:
+    """What a learner defined, called through here: an error that comes by this place is the answer's, also where none
+    of its lines ran, as with a wrong number of arguments.
+
+    Beyond a call, checks may ask how much work it was, and whether it touched the program's own source of chance.
+    """
+
+    def __init__(self, name: str, namespace: dict[str, Any]) -> None:
+        self.name, self.namespace, self.__wrapped__ = name, namespace, namespace.get(name)
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
+        self._usable()
         return self.__wrapped__(*inputs, **options)
 
+    def metered(self, unit: str, most: int, *inputs: Any) -> tuple[Any, int]:
+        """(what it gave, how many "calls" or "lines" it took); (None, most + 1) where it takes more than `most`."""
+        self._usable()
+        return metered(unit, most, self.__wrapped__, *inputs)
 
-def _run(item: Check, result: Result, work: SimpleNamespace, namespace: dict[str, Any], seed: int) -> None:
+    def chance(self) -> str:
+        """The state of the source of chance that all of the answer's program shares."""
+        return repr(random.getstate())
+
+    def stir(self) -> None:
+        """Move that source on."""
+        random.random()
+
+    def _usable(self) -> None:
+        if self.name not in self.namespace:
+            raise Unusable(f"{self.name} is not defined; run the cell with your answer, and keep its name")
+        if not callable(self.__wrapped__):
+            raise Unusable(f"{self.name} is a {type(self.__wrapped__).__name__}, not a function")
+
+
+def _run(
+    item: Check, result: Result, work: SimpleNamespace, seed: int, told: Callable[[BaseException], Told | None]
+) -> None:
     try:
         item.run(work, Random(f"{seed} {item.name}"))
     except Wrong as wrong:
         result.what, result.case, result.slip = wrong.what, wrong.case, wrong.slip
+    except Unusable as problem:
+        result.fault, result.what = "learner", str(problem)
     except MemoryError:
         result.fault, result.what = "limit", "it took more memory than there is"
     except (Exception, SystemExit) as error:  # of the learner's code, or of ours
-        own, asked = learners_frames(error, namespace, work), _asked(error)
-        result.fault = "learner" if own or asked else "grader"
-        fault = f"{type(error).__name__}: {_first_line(error)}"
-        if not own and asked:
-            result.what = f"your function could not be called ({fault}); the task says what it is given"
-            return
-        if not own:
+        own = told(error)
+        result.fault = "learner" if own else "grader"
+        fault = f"{type(error).__name__}: {own.first if own else first_line(error)}"
+        if own is None:
             result.what = f"the check itself failed ({fault}); this costs you nothing"
-            return
-        frame, line = own[-1]
-        name = frame.f_code.co_name
-        if isinstance(error, NotImplementedError):
-            result.what = f"{name} is still to be written"
+        elif not own.place:
+            result.what = f"your function could not be called ({fault}); the task says what it is given"
+        elif isinstance(error, NotImplementedError):
+            result.what = f"{own.name} is still to be written"
         else:
-            result.what, result.case = f"{name}, line {line}: {fault}", _inputs(own[0][0])
+            result.what, result.case = f"{own.place}: {fault}", own.inputs
     else:
         result.passed = True
 
 
-def learners_frames(
-    error: BaseException, namespace: dict[str, Any], work: SimpleNamespace
-) -> list[tuple[FrameType, int]]:
-    """The frames of a traceback that run what the learner wrote, each with its line."""
-    plain = map(undecorated, vars(work).values())
-    homes = [namespace, *(value.__globals__ for value in plain if isinstance(value, FunctionType))]
-    walk = traceback.walk_tb(error.__traceback__)
-    return [(frame, line) for frame, line in walk if any(frame.f_globals is home for home in homes)]
-
-
-def _asked(error: BaseException) -> bool:
-    """Whether the error came out of a call of the answer."""
-    return any(frame.f_code is _Answer.__call__.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))
-
-
-def _inputs(frame: FrameType) -> str:
-    """What a function was given, as far as it fits a line."""
-    code, told = frame.f_code, []
-    for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-        value = frame.f_locals.get(name)
-        shape = getattr(value, "shape", None)
-        try:
-            words = f"{type(value).__name__} of shape {tuple(shape)}" if isinstance(shape, tuple) else repr(value)
-        except Exception:  # of a learner's class
-            words = type(value).__name__
-        if len(words) <= 60 and " at 0x" not in words and "\n" not in words:
-            told.append(f"{name} = {words}")
-    return ", ".join(told)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0][:200]
+def _told(error: BaseException, namespace: dict[str, Any], answers: Iterable[Answer]) -> Told | None:
+    """What to say of an error of the learner's; None where it is not theirs."""
+    own = learners_frames(error, namespace, [answer.__wrapped__ for answer in answers])
+    if own:
+        frame, line = own[-1]
+        name = frame.f_code.co_name
+        return Told(f"{name}, line {line}", name, first_line(error), inputs_of(own[0][0]))
+    doors = (Answer.__call__.__code__, Answer.metered.__code__)
+    asked = any(frame.f_code in doors for frame, _ in traceback.walk_tb(error.__traceback__))
+    return Told("", "", first_line(error), "") if asked else None

@@ -80,6 +80,7 @@ def grade_one(id: str, notebook: Path, limits: Limits, seed: int) -> Graded:
         result.what = answer["stopped"]
     else:
         found = Mark(id, seed, [Result(**entry) for entry in answer["mark"]["results"]])
+        result.notes += answer["told"]
         result.outcome, result.points = found.outcome, 0 if found.outcome == "over the limit" else found.points
         if all(entry.what.endswith("is still to be written") for entry in found.results):
             result.outcome = "not begun"

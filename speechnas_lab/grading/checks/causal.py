@@ -64,7 +64,7 @@ def _run(work: Any, x: Tensor, weight: Tensor, past: Tensor, case: str) -> tuple
 
 def _start(work: Any, weight: Tensor) -> Tensor:
     """The learner's past before the first frame."""
-    past = work.fresh_past(weight)
+    past = work.fresh_past(weight.clone())
     right = torch.zeros(weight.shape[1] - 1, weight.shape[0])
     same(past, right, f"weight of shape {tuple(weight.shape)}", "fresh_past(weight)")
     return past
@@ -105,7 +105,7 @@ def begins(work: Any, rng: Random) -> None:
         same(got, torch.zeros(kernel - 1, channels), case, "fresh_past(weight)")
 
 
-@check("hears now and before, and nothing of the future", 2)
+@check("hears now and before, and nothing of the future", 2, effects=True)
 def whole(work: Any, rng: Random) -> None:
     for frames, channels, kernel in SIZES:
         x, weight = _draw(rng, frames, channels), _draw(rng, channels, kernel)
@@ -114,7 +114,7 @@ def whole(work: Any, rng: Random) -> None:
         same(got, oracle(x, weight, past)[0], case, "the output", _slips(x, weight, past), 1e-5)
 
 
-@check("goes on from the past that it is given", needs=(whole,))
+@check("goes on from the past that it is given", needs=(whole,), effects=True)
 def continues(work: Any, rng: Random) -> None:
     for frames, channels, kernel in SIZES:
         x, weight, past = _draw(rng, frames, channels), _draw(rng, channels, kernel), _draw(rng, kernel - 1, channels)
@@ -123,7 +123,7 @@ def continues(work: Any, rng: Random) -> None:
         same(got, oracle(x, weight, past)[0], case, "the output", _slips(x, weight, past), 1e-5)
 
 
-@check("keeps the last kernel - 1 frames, however short the piece", 2)
+@check("keeps the last kernel - 1 frames, however short the piece", 2, effects=True)
 def keeps(work: Any, rng: Random) -> None:
     for frames, kernel in ((6, 3), (2, 3), (1, 4), (2, 5), (0, 3), (3, 1), (0, 1)):
         x, weight, past = _draw(rng, frames, 2), _draw(rng, 2, kernel), _draw(rng, kernel - 1, 2)
@@ -149,7 +149,7 @@ def keeps(work: Any, rng: Random) -> None:
         same(y, oracle(x, weight, past)[0], case, "the output", tolerance=1e-5)
 
 
-@check("gives in pieces what the whole gives", 2, needs=(whole, continues, keeps))
+@check("gives in pieces what the whole gives", 2, needs=(whole, continues, keeps), effects=True)
 def pieces(work: Any, rng: Random) -> None:
     for kernel in (1, 2, 5):
         x, weight = _draw(rng, 23, 2), _draw(rng, 2, kernel)
@@ -164,7 +164,8 @@ def pieces(work: Any, rng: Random) -> None:
             same(torch.cat(found), right, case, "the output of all pieces together", tolerance=1e-5)
 
 
-@check("leaves what it was given as it was, and hears two streams in turn", needs=(whole, continues, keeps))
+@check("leaves what it was given as it was, and hears two streams in turn",
+       needs=(whole, continues, keeps), effects=True)  # fmt: skip
 def apart(work: Any, rng: Random) -> None:
     weight = _draw(rng, 2, 4)
     sounds, pasts = [_draw(rng, 12, 2) for _ in range(2)], [_start(work, weight) for _ in range(2)]
@@ -186,7 +187,7 @@ def apart(work: Any, rng: Random) -> None:
             raise Wrong(wrong.what, wrong.case, slip) from None
 
 
-@check("lets gradients reach the weight and the sound", needs=(whole,))
+@check("lets gradients reach the weight and the sound", needs=(whole,), effects=True)
 def learns(work: Any, rng: Random) -> None:
     x, weight = _draw(rng, 6, 2).requires_grad_(), _draw(rng, 2, 3).requires_grad_()
     case, past = _words(6, 2, 3), torch.zeros(2, 2)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from math import comb, prod
 from random import Random
-from types import FrameType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from ...space import Choices, MobileConformerSpace
-from ..exercise import Exercise, Wrong, check, undecorated
+from ..exercise import Exercise, Wrong, check
 
 PLAIN = Choices(  # one slot, one option of everything: the cases below add to it
     slots=(1,), widths=(48,), kernels=(3,), heads=(0,), expansions=(2.0,), reductions=("none",),
@@ -155,39 +153,6 @@ def equal(got: Any, c: Choices, right: int, case: str, about: str = "") -> None:
         raise Wrong(f"count_architectures(choices) {what}, {off} {side} than there are", case, slip)
 
 
-class _TooLong(Exception):
-    pass
-
-
-def steps(function: Callable[[Choices], Any], c: Choices, limit: int = LIMIT) -> tuple[Any, int]:
-    """Run function(c); return its result and how many lines of the learner's code that took, no clock involved.
-
-    Stops beyond `limit`, and then returns (None, limit + 1).
-    """
-    plain = undecorated(function)
-    home = plain.__globals__ if isinstance(plain, FunctionType) else None
-    count = 0
-
-    def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        nonlocal count
-        if home is not None and frame.f_globals is not home:
-            return None
-        count += 1
-        if count > limit:
-            raise _TooLong
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        got = function(c)
-    except _TooLong:
-        got = None
-    finally:
-        sys.settrace(before)
-    return got, count
-
-
 def _run(work: Any, c: Choices, about: str, *fields: str) -> None:
     """A small case, judged by the walk."""
     equal(work.count_architectures(c), c, walk(c), _say(c, *fields), about)
@@ -250,7 +215,7 @@ def growth(work: Any, rng: Random) -> None:
     for slots in (4, 8, 12, 17):
         c = replace(PLAIN, slots=(slots,), kernels=(0, 3, 5), min_depth=1, max_depth=slots - 1)
         case = _say(c, "slots", "kernels", "min_depth", "max_depth")
-        got, taken[slots] = steps(work.count_architectures, c)
+        got, taken[slots] = work.count_architectures.metered("lines", LIMIT, c)
         if taken[slots] > LIMIT:
             told = ", ".join(f"{n:,} for {s} slots" for s, n in taken.items() if n <= LIMIT)
             what = f"the answer runs more than {LIMIT:,} lines" + (f" (it ran {told})" if told else "")
@@ -264,7 +229,7 @@ def presets(work: Any, rng: Random) -> None:
     for preset, out in (("laptop", None), ("full", None), ("full", rng.choice((4, 8)))):
         space = MobileConformerSpace(preset, output_reduction=out)
         case = f"the choices of the preset {preset}" + (f" with output reduction {out} only" if out else "")
-        got, taken = steps(work.count_architectures, space.choices)
+        got, taken = work.count_architectures.metered("lines", LIMIT, space.choices)
         if taken > LIMIT:
             slip = "its work grows like the space, and this space is large"
             raise Wrong(f"the answer runs more than {LIMIT:,} lines", case, slip)

@@ -81,7 +81,7 @@ def any_blank(work: Any, rng: Random) -> None:
             _compare(work, [rng.randint(0, 3) for _ in range(9)], blank)
 
 
-@check("leaves the list that it was given as it was")
+@check("leaves the list that it was given as it was", effects=True)
 def untouched(work: Any, rng: Random) -> None:
     labels = [1, 1, 0, 2, *(rng.randint(0, 2) for _ in range(4))]
     given = list(labels)

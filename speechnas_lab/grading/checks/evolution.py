@@ -22,6 +22,8 @@ class Space:
     script: the children that `mutate` gives, one after the other; without one, it counts up.
     """
 
+    HANDED = ("canonical", "mutate")
+
     def __init__(self, script: Iterable[tuple] | None = None) -> None:
         self.script = None if script is None else iter(script)
         self.asked: list[Any] = []  # parents, in the order of the mutations
@@ -123,12 +125,12 @@ def _slips(population: list[tuple]) -> dict[str, list[float]]:
 
 @check("chooses the parent by a tournament", points=2)
 def tournament(work: Any, rng: Random) -> None:
-    population = _contest(rng)
+    population, source = _contest(rng), Random(rng.random())
     best_first = sorted(population, key=lambda member: member[1])
     won: Counter = Counter()
     for _ in range(TURNS):
         space = Space()
-        work.generation(list(population), space, DRAWN, _yes, _low, _seen(space, population), rng)
+        work.generation(list(population), space, DRAWN, _yes, _low, _seen(space, population), source)
         if not space.asked:
             raise Wrong("space.mutate was not asked", "one generation", "the child is a mutation of the parent")
         won[space.asked[0]] += 1
@@ -165,6 +167,7 @@ LEFT = "a child that does not count is left; it is the parent that is mutated ag
 
 @check("evaluates one child, new and allowed", points=2, needs=(tournament,))
 def frugal(work: Any, rng: Random) -> None:
+    source = Random(rng.random())  # who is handed rng knows the inputs to come
     odd = 2 * rng.randint(50, 90) + 1
     good, forbidden, empty = (odd + 1, 1), (odd, 1), (0, 0)
     repeated = (odd + 3, 1)  # evaluated before, dead by now: in seen, but no member
@@ -184,7 +187,7 @@ def frugal(work: Any, rng: Random) -> None:
         population = _population(rng, 8)
         space, evaluate = Space(script), Counting(_low)
         seen = _seen(space, population) | {repeated, *more}
-        got = work.generation(list(population), space, 2, _even, evaluate, seen, rng)
+        got = work.generation(list(population), space, 2, _even, evaluate, seen, source)
         if any(arch not in {member for member, _ in population} for arch in space.asked):
             raise Wrong(f"what was mutated is no member of the population: {space.asked[:4]}", case, LEFT)
         if len(set(space.asked)) > 1:
@@ -226,6 +229,7 @@ def _judge_evaluations(asked: list, right: tuple, script: list, repeated: tuple,
 
 @check("lets the oldest go, however good it is", needs=(tournament, frugal))
 def ageing(work: Any, rng: Random) -> None:
+    source = Random(rng.random())  # who is handed rng knows the inputs to come
     for oldest in ("best", "worst", "neither"):
         population = _population(rng, 4)
         order = sorted(error for _, error in population)
@@ -239,7 +243,7 @@ def ageing(work: Any, rng: Random) -> None:
         case = case.replace("is the neither", "is neither best nor worst")
         space = Space([child])
         seen = _seen(space, population)
-        got = _plain(work.generation(list(population), space, 2, _yes, lambda arch, e=error: e, seen, rng), case)
+        got = _plain(work.generation(list(population), space, 2, _yes, lambda arch, e=error: e, seen, source), case)
         new, everyone = (child, error), [*population, (child, error)]
         worst = max(everyone, key=lambda member: member[1])
         parent = next((member for member in population if member[0] in space.asked), None)
@@ -262,15 +266,16 @@ def ageing(work: Any, rng: Random) -> None:
                         f"of this one {[e for _, e in population]}", case, slip)  # fmt: skip
 
 
-@check("changes nothing but the memo", needs=(tournament, frugal))
+@check("changes nothing but the memo", needs=(tournament, frugal), effects=True)
 def untouched(work: Any, rng: Random) -> None:
+    source = Random(rng.random())  # who is handed rng knows the inputs to come
     child, forbidden = (500, 1), (501, 1)
     for case, script in (("4 members", [child]), ("4 members, the first child is not allowed", [forbidden, child])):
         population = _population(rng, 4)
         handed, space = list(population), Space(script)
         seen = _seen(space, population)
         before = set(seen)
-        _plain(work.generation(handed, space, 2, lambda arch: arch != forbidden, _low, seen, rng), case)
+        _plain(work.generation(handed, space, 2, lambda arch: arch != forbidden, _low, seen, source), case)
         if handed != population:
             raise Wrong("the population that was handed in has changed", case,
                         "append, pop and the like change the caller's list; make a new one")  # fmt: skip

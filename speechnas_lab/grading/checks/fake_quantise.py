@@ -198,7 +198,7 @@ def constant(work: Any, rng: Random) -> None:
         same(got, torch.where(last, 0.0, torch.ones_like(size)), case, f"the gradient of sum({WHOLE}) by weight", slips)
 
 
-@check("leaves what it is given as it was", needs=(rounds, by_row))
+@check("leaves what it is given as it was", needs=(rounds, by_row), effects=True)
 def untouched(work: Any, rng: Random) -> None:
     x, scale, case = _case(rng, 4, True)
     weight, _, _ = _weight(rng, 2, 3, 4)

@@ -137,13 +137,13 @@ def _judge(work: Any, training: Training) -> Any:
     raise Wrong(what, training.case, _rung_slip(work))
 
 
-@check("keeps the best of each rung, and gives them eta times the budget", points=3)
+@check("keeps the best of each rung, and gives them eta times the budget", points=3, effects=True)
 def survivors(work: Any, rng: Random) -> None:
     for run in (*RUNS, *RUNS):
         _judge(work, Training(rng.random(), *run))
 
 
-@check("is right about ties, few configurations and a single rung", needs=(survivors,))
+@check("is right about ties, few configurations and a single rung", needs=(survivors,), effects=True)
 def ends(work: Any, rng: Random) -> None:
     for run in SMALL:
         _judge(work, Training(rng.random(), *run))
@@ -156,7 +156,7 @@ def ends(work: Any, rng: Random) -> None:
             raise Wrong(wrong.what, f"{training.case}, all with the same error", slip) from None
 
 
-@check("pays nothing twice: training goes on from the checkpoint", points=2, needs=(survivors,))
+@check("pays nothing twice: training goes on from the checkpoint", points=2, needs=(survivors,), effects=True)
 def cost(work: Any, rng: Random) -> None:
     for run in RUNS:
         training = Training(rng.random(), *run)
@@ -193,7 +193,7 @@ def _results(training: Training) -> tuple[tuple[str, float], dict[str, tuple[str
     }  # fmt: skip
 
 
-@check("returns the best of the last rung with its error", needs=(survivors,))
+@check("returns the best of the last rung with its error", needs=(survivors,), effects=True)
 def result(work: Any, rng: Random) -> None:
     def answer(*run: float) -> tuple[Any, float | None]:
         config, error = Training(*run).ask(work)

@@ -90,7 +90,7 @@ def _fit(work: Any, things: np.ndarray, ms: np.ndarray, case: str) -> Any:
     return got
 
 
-@check("finds the prices of a machine that keeps them", 2)
+@check("finds the prices of a machine that keeps them", 2, effects=True)
 def exact(work: Any, rng: Random) -> None:
     for networks, kinds in SIZES:
         things, ms, prices, case = _case(rng, networks + kinds, kinds, noise=0.0)
@@ -98,7 +98,7 @@ def exact(work: Any, rng: Random) -> None:
         same(got, prices, case, "fit_prices(counts, ms)", _slips(things, ms), 1e-4)
 
 
-@check("counts an error in proportion to the latency", 2)
+@check("counts an error in proportion to the latency", 2, effects=True)
 def relative(work: Any, rng: Random) -> None:
     for networks, kinds in ((8, 1), (20, 2), (40, 3)):
         things, ms, _, case = _case(rng, networks, kinds, noise=0.15)
@@ -106,7 +106,7 @@ def relative(work: Any, rng: Random) -> None:
         same(_fit(work, things, ms, case), right, case, "fit_prices(counts, ms)", _slips(things, ms), 1e-4)
 
 
-@check("gives nothing a price below 0", 2)
+@check("gives nothing a price below 0", 2, effects=True)
 def nothing_for_less(work: Any, rng: Random) -> None:
     draw = np.random.default_rng(rng.randrange(2**32))
     work_done = draw.uniform(1, 4, 16)
@@ -118,7 +118,7 @@ def nothing_for_less(work: Any, rng: Random) -> None:
     same(_fit(work, things, ms, case), right, case, "fit_prices(counts, ms)", _slips(things, ms), 1e-4)
 
 
-@check("adds up a network that nobody measured", 2)
+@check("adds up a network that nobody measured", 2, effects=True)
 def adds_up(work: Any, rng: Random) -> None:
     for networks, kinds in SIZES:
         things, _, prices, case = _case(rng, networks, kinds, noise=0.0)
@@ -147,7 +147,7 @@ def _real() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rows @ table.fitted_.line.table, ms, table.predict(archs)
 
 
-@check("agrees with the library on Mobile Conformers", 2)
+@check("agrees with the library on Mobile Conformers", 2, effects=True)
 def like_the_library(work: Any, rng: Random) -> None:
     things, ms, right = _real()
     order = list(range(len(ms)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import combinations, product
@@ -142,13 +141,11 @@ def reproducible(work: Any, rng: Random) -> None:
         all_of: lambda source: _round(work.fair_round(4, 6, source), 4, 6, all_of),
     }
     for name, call in calls.items():
-        seed, state = rng.random(), random.getstate()
+        seed, state = rng.random(), work.uniform_path.chance()
         first = call(Random(seed))
-        moved = random.getstate() != state
-        random.setstate(state)
-        random.random()
+        moved = work.uniform_path.chance() != state
+        work.uniform_path.stir()
         again = call(Random(seed))
-        random.setstate(state)
         slip = "random.random() and its like draw from one source for the whole program; rng is yours alone"
         if moved:
             raise Wrong(f"{name} moves the program's own source of chance", "", slip)

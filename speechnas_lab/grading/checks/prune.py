@@ -231,7 +231,7 @@ def ends(work: Any, rng: Random) -> None:
         _compare(work, tree, limit, f"limit {limit}, {tree}")
 
 
-@check("answers the same again, and leaves its inputs alone")
+@check("answers the same again, and leaves its inputs alone", effects=True)
 def steady(work: Any, rng: Random) -> None:
     tree, limit = _draw(rng, (2, 3, 2))
     options, least, right = [list(level) for level in tree.options], list(tree.least), tree.right(limit)[0]

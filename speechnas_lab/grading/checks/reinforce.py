@@ -137,7 +137,7 @@ def _moves(logits: Tensor, choices: Sequence[int], reward: float, baseline: floa
     }  # fmt: skip
 
 
-@check("moves the logits by (reward - baseline) times the slope of log p", points=3)
+@check("moves the logits by (reward - baseline) times the slope of log p", points=3, effects=True)
 def steps(work: Any, rng: Random) -> None:
     for turn, (genes, options) in enumerate(SIZES):
         logits, choices = _logits(rng, genes, options), [rng.randrange(options) for _ in range(genes)]

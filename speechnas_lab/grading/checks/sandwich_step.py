@@ -22,6 +22,8 @@ Weights = dict[str, Tensor]
 class Nested(nn.Module):
     """Two layers; a network is the number of hidden units in use, the leading ones. Notes who ran."""
 
+    HANDED = ("activate",)
+
     def __init__(self, rng: Random) -> None:
         super().__init__()
         draw = lambda *shape: torch.tensor(  # noqa: E731

@@ -102,7 +102,7 @@ class Problem:
         }
 
 
-@check("follows alpha through the unrolled step", points=3)
+@check("follows alpha through the unrolled step", points=3, effects=True)
 def unrolls(work: Any, rng: Random) -> None:
     for count, shapes in enumerate(SHAPES, start=1):
         problem = Problem(rng, shapes, count)
@@ -111,7 +111,7 @@ def unrolls(work: Any, rng: Random) -> None:
         same(got, right, f"{problem.case}, epsilon {LARGE}", "the gradient of alpha", slips, 1e-6)
 
 
-@check("stays exact to a thousandth where losses bend and are steep")
+@check("stays exact to a thousandth where losses bend and are steep", effects=True)
 def bends(work: Any, rng: Random) -> None:
     for steep in (1.0, 1000.0):
         problem = Problem(rng, SHAPES[-1], 3, curved=True, steep=steep)
@@ -120,7 +120,7 @@ def bends(work: Any, rng: Random) -> None:
         same(got, right, f"{problem.case}, dL_valid/dw' about {steep:.0f}", "the gradient of alpha", slips, 1e-3)
 
 
-@check("leaves the weights and all gradients as they were")
+@check("leaves the weights and all gradients as they were", effects=True)
 def restores(work: Any, rng: Random) -> None:
     problem = Problem(rng, SHAPES[-1], 2)
     everything = [*problem.weights, problem.alpha]
@@ -141,7 +141,7 @@ def restores(work: Any, rng: Random) -> None:
             raise Wrong(f"{name}.grad has changed", problem.case, slip)
 
 
-@check("asks for each loss no more often than it must")
+@check("asks for each loss no more often than it must", effects=True)
 def cost(work: Any, rng: Random) -> None:
     problem = Problem(rng, SHAPES[-1], 2)
     problem.ask(work)

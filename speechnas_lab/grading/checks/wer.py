@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -144,31 +143,15 @@ def empty(work: Any, rng: Random) -> None:
         raise Wrong(problem, call, "cut at every single space, so that empty words appear")
 
 
-class TooMany(BaseException):
-    """More calls than any sensible way needs. Not an Exception, so that an answer does not catch it by chance."""
-
-
 @check("fills a table instead of trying every way")
 def cost(work: Any, rng: Random) -> None:
     size, most = 12, 20_000  # a table has 144 cells; trying every way takes over a thousand million calls
     said, heard = (" ".join(rng.choice(WORDS[:4]) for _ in range(size)) for _ in range(2))
-    calls = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-        if calls > most:
-            raise TooMany
-
-    before, case = sys.getprofile(), f"two sentences of {size} words"
-    try:
-        sys.setprofile(count)
-        got = work.wer(said, heard)
-    except TooMany:
+    case = f"two sentences of {size} words"
+    got, calls = work.wer.metered("calls", most, said, heard)
+    if calls > most:
         slip = "the same two beginnings are solved again and again; keep each result in a table"
-        raise Wrong(f"more than {most:,} function calls, where a table has {size * size} cells", case, slip) from None
-    finally:
-        sys.setprofile(before)
+        raise Wrong(f"more than {most:,} function calls, where a table has {size * size} cells", case, slip)
     same(got, right(said, heard), case, "the result", tolerance=TOLERANCE)
 
 

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = exports(
     {
         "Judge": ".judging",
         "Job": ".judging",
-        "JudgeLimits": ".judging",
+        "JudgeLimits": ".sandbox",
         "Graded": "..graded",
     },
 )
