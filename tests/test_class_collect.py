@@ -160,6 +160,18 @@ def test_two_of_one_name_stay_two_and_ids_make_safe_folders():
     assert all("/" not in one.folder and one.folder.strip(".") and "\n" not in one.folder for one in ugly)
 
 
+def test_names_in_other_encodings_are_the_same_person(tmp_path):
+    """A ZIP that forgot to say that its names are UTF-8, and a Mac that writes letters and accents apart."""
+    (tmp_path / "list.csv").write_text("id,name\nzoë,Zoë Müller\n", encoding="utf-8")
+    place = tmp_path / "c.zip"
+    with zipfile.ZipFile(place, "w") as file:
+        file.writestr("zo__/01-wer.ipynb", WER)  # plain ASCII, so the flag is not set
+        file.writestr("zoe\u0308/02-count.ipynb", WER)
+    place.write_bytes(place.read_bytes().replace(b"zo__/01-wer", "zoë/01-wer".encode()))
+    _, work = found(place, tmp_path, read_people(tmp_path / "list.csv"))
+    assert work == {("zoë", "01-wer"), ("zoë", "02-count")}
+
+
 def test_the_list_gives_names_by_id_number_login_or_address(tmp_path):
     list_of = tmp_path / "canvas.csv"
     list_of.write_text('Student,ID,SIS User ID,SIS Login ID,Section,01-wer (77)\n,,,,,\n    Points Possible,,,,,5\n'

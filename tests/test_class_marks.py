@@ -17,6 +17,7 @@ from speechnas_lab.errors import BadInput
 from speechnas_lab.grading.classes import run, store
 from speechnas_lab.grading.classes.late import Late, read_due
 from speechnas_lab.grading.classes.run import Settings, grade_class
+from speechnas_lab.grading.submission import read
 
 FIVE = {"01-wer": 5, "03-mixed-op": 4}  # exercise -> its points
 
@@ -127,6 +128,21 @@ def test_a_graders_fault_is_no_zero_and_is_graded_again(work, tmp_path):
     PaperJudge.asked = []
     grade_class(work, tmp_path / "out", settings())
     assert PaperJudge.asked == ["01-wer"]
+
+
+def test_a_notebook_that_the_reader_trips_over_does_not_stop_the_others(work, tmp_path, monkeypatch):
+    def trips(path: Path):
+        if "bob" in path.parts:
+            raise MemoryError("too much")
+        return read(path)
+
+    monkeypatch.setattr(run, "read", trips)
+    found = grade_class(work, tmp_path / "out", settings())
+    row = found.rows["bob", "01-wer"]
+    assert (row.points, row.outcome) == (None, "grader's fault") and "could not be read" in row.what
+    assert marks(found)["anna", "01-wer"] == 5
+    monkeypatch.setattr(run, "read", read)
+    assert marks(grade_class(work, tmp_path / "out", settings()))["bob", "01-wer"] == 3
 
 
 # Marks by hand --------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import html
 import json
+import os
 import re
 from pathlib import Path
 
@@ -117,6 +118,30 @@ def test_feedback_escapes_what_came_from_outside():
     row = Row("a", "01-wer", 5, "wrong", auto=0, comment=evil, what=evil, notes=[evil], results=[check])
     page = feedback(Student("a", evil), [row], "0 of 5 points.")
     assert "<script" not in page and page.count("&lt;script") >= 6
+
+
+def test_no_text_of_a_stranger_stops_the_run_or_reaches_the_terminal(tmp_path, monkeypatch, capsys):
+    """Halves of surrogate pairs cannot be written to a file, escape sequences steer a terminal."""
+    monkeypatch.setattr(run, "write_autograder", lambda *_: None)
+    odd, code = "\ud800 \x1b[2J \u202e \x00", "# points: 5\nx = '\ud800 \x1b'"
+
+    class Odd(PaperJudge):
+        def grade(self, jobs):
+            for found in super().grade(jobs):
+                found.what, found.notes = odd, [odd]
+                found.results = [{**found.results[0], "passed": False, "what": odd, "slip": odd}]
+                yield found
+
+    path = tmp_path / "in" / os.fsdecode(b"e\xffve\x1b") / "01-wer" / "01-wer.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(notebook_of("01-wer", code)))
+    found = grade_class(tmp_path / "in", tmp_path / "out", Settings(judge=Odd, seed=1))
+    print(summary(found), *found.notes)
+    told = capsys.readouterr().out
+    for path in [*(tmp_path / "out").rglob("*.html"), *(tmp_path / "out").rglob("*.csv")]:
+        told += path.read_text(encoding="utf-8")
+    assert "\x1b" not in told and "\u202e" not in told and "\x00" not in told and "\\ud800" in told
+    assert grade_class(tmp_path / "in", tmp_path / "out", Settings(judge=Odd, seed=1)).rows.keys() == found.rows.keys()
 
 
 def test_a_graders_fault_is_told_as_ours_and_lateness_with_its_price():

@@ -11,10 +11,12 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ...errors import BadInput
+from .clean import clean
 
 LARGEST = 200 * 2**20  # bytes of one file; a notebook that printed 100 MB stays below
 TOGETHER = 500 * 2**20  # bytes of the files of one ZIP inside another, or of one student
@@ -48,7 +50,7 @@ def _in_folder(folder: Path, notes: list[str]) -> Iterator[Found]:
         folders[:] = sorted(name for name in folders if not _hidden(name))
         for name in [*folders, *sorted(names)]:
             path = Path(root) / name
-            relative = PurePosixPath(path.relative_to(folder).as_posix())
+            relative = PurePosixPath(clean(path.relative_to(folder).as_posix()))
             mode = path.lstat().st_mode
             if stat.S_ISLNK(mode):
                 notes.append(f"{relative}: a link; not read")
@@ -84,8 +86,7 @@ def _in_archive(
         return
     left = TOGETHER if nested else None
     for info in sorted(infos, key=lambda one: one.filename):
-        name = info.filename.replace("\\", "/")
-        path = PurePosixPath(name)
+        path = PurePosixPath(_name(info))
         if info.is_dir() or not _wanted(path) or any(map(_hidden, path.parts)):
             continue
         told = above / path.name if path.is_absolute() or ".." in path.parts else above / path
@@ -104,6 +105,15 @@ def _in_archive(
             notes.append(f"{told}: a ZIP in a ZIP in a ZIP; not read")
         else:
             yield from _opened(io.BytesIO(content), told, notes, nested=True)
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """An entry's name: UTF-8 also where the ZIP forgot to say so, with `/` between folders."""
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return clean(name.replace("\\", "/"))
 
 
 def _refused(info: zipfile.ZipInfo, path: PurePosixPath) -> str:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from ...errors import BadInput
 from ...files import read_json, write_json, write_text
 from ..blank import blank
 from ..submission import read
+from .clean import encodable
 from .feedback import check_words, feedback, points_words
 from .late import Late
 from .marks import Class, Manual, Row
@@ -172,14 +173,15 @@ def _files(course: Path, student: Student, row: Row) -> None:
 
 def autograded(row: Row) -> str:
     """The exercise's own notebook with the student's answers in it and the checks' words as output, as JSON."""
-    notebook = json.loads(_blank(row.exercise))
-    cells = read(row.path).cells if row.path else ()
+    notebook, cells = json.loads(_blank(row.exercise)), ()
+    with suppress(Exception):  # what cannot be read is a grader's fault already
+        cells = read(row.path).cells
     answers = {cell.name: cell.source for cell in cells if cell.name != "given"}
     words = [check_words(result) for result in row.results] or [row.what or row.outcome]
     for cell in notebook["cells"]:
         name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
         if name.startswith("answer"):
-            cell["source"] = answers.get(name, "# no such cell was handed in")
+            cell["source"] = encodable(answers.get(name, "# no such cell was handed in"))
         elif name == "check":
             told = "\n".join([f"{row.outcome} (public checks)", *words, *row.notes])
             cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": told + "\n"}]

@@ -11,6 +11,7 @@ from typing import Any
 from ...errors import BadInput
 from ...files import write_text
 from ..course import EXERCISES, exercise
+from .clean import clean
 from .collect import Gathered, Handed
 from .late import Late
 from .people import Student
@@ -112,7 +113,7 @@ def _row(handed: Handed, store: Store, late: Late) -> Row:
     row.notes = list(handed.notes)
     if handed.late and not handed.submitted and handed.exercise not in late.due:
         row.notes.append("handed in late (Canvas says so); when is not known, so it counts as one day")
-    if record := store.last(handed.student, handed.exercise):
+    if record := clean(store.last(handed.student, handed.exercise)):
         row.outcome, row.what, row.seconds = record["outcome"], record["what"], record.get("seconds", 0.0)
         row.auto = None if row.outcome == "grader's fault" else record["points"]
         row.notes += record["notes"]
@@ -149,4 +150,4 @@ def _manual(row: dict[str, str | None], where: str) -> tuple[tuple[str, str], Ma
     most = exercise(id).points
     if points is not None and not 0 <= points <= most:
         raise BadInput(f"{where}: {row['points']!r} is no number of points from 0 to {most}")
-    return (student, id), Manual(points, (row.get("comment") or "").strip())
+    return (clean(student), id), Manual(points, clean((row.get("comment") or "").strip()))

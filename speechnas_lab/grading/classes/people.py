@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...errors import BadInput
+from .clean import clean
 
 CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<turn>\d{3,})_(?P<file>.+)")
 MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
@@ -78,7 +79,7 @@ def read_people(path: Path | None) -> People:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot read the list of students {path} ({error}): give a CSV in UTF-8") from None
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(value.strip() for value in row)]
+    rows = [clean(row) for row in csv.reader(io.StringIO(text)) if any(value.strip() for value in row)]
     if not rows:
         raise BadInput(f"{path} is empty: give a CSV with a column id, or what Canvas or Moodle exports")
     header = [name.strip() for name in rows[0]]

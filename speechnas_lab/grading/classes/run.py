@@ -10,9 +10,10 @@ from typing import Any
 
 from ...errors import BadInput
 from ...search.lock import Lock
-from ..course import EXERCISES
+from ..course import EXERCISES, exercise
+from ..graded import Graded
 from ..judge import Job, Judge, JudgeLimits
-from ..submission import read
+from ..submission import Submission, read
 from .alike import fingerprint
 from .collect import Gathered, Handed, gather, root_of
 from .feedback import write_feedback
@@ -71,7 +72,11 @@ def _grade(gathered: Gathered, store: Store, settings: Settings, progress: bool)
 
     def jobs() -> Iterator[Job]:
         for number, handed in enumerate(waiting):
-            submission = read(handed.path)
+            submission = read_surely(handed.path)
+            if isinstance(submission, str):
+                store.add(handed.student, handed.exercise, "", fault(handed.exercise, submission), ("", 0))
+                bar.update()
+                continue
             asked[str(number)] = handed, store.hash(handed.exercise, submission, limits), fingerprint(submission)
             yield Job(str(number), handed.exercise, submission, store.seed_of(handed.exercise))
 
@@ -85,10 +90,26 @@ def _grade(gathered: Gathered, store: Store, settings: Settings, progress: bool)
             bar.update()
 
 
+def read_surely(path: Path) -> Submission | str:
+    """What a notebook holds; why it could not be read, where that is our own mistake and not the notebook's."""
+    try:
+        return read(path)
+    except Exception as error:  # one notebook must not stop the others
+        return f"the notebook could not be read ({type(error).__name__}: {str(error)[:80]})"
+
+
+def fault(id: str, what: str) -> Graded:
+    """A result that is no mark."""
+    return Graded(id, None, exercise(id).points, "grader's fault", what)
+
+
 def _wanted(handed: Handed, store: Store, limits: JudgeLimits, again: tuple[str, ...]) -> bool:
     if {"all", handed.student, f"{handed.student}/{handed.exercise}"} & set(again):
         return True
-    hash = store.hash(handed.exercise, read(handed.path), limits)
+    submission = read_surely(handed.path)
+    if isinstance(submission, str):
+        return True
+    hash = store.hash(handed.exercise, submission, limits)
     return store.get(handed.student, handed.exercise, hash) is None
 
 
