@@ -15,7 +15,7 @@ from ..exercise import Exercise
 from .alive import equivalent, survivors
 from .skeleton import clone, make
 from .source import EQUIVALENT, ROOT, answers, files, notebook
-from .trial import RIGHT, WRONG, answer_problems, hidden_problems, solution_problems
+from .trial import RIGHT, WRONG, answer_problems, hidden_problems, judged_problems, solution_problems
 
 DONE, OPEN = "ok    ", "to do "
 MOST = 12  # lines shown of one kind
@@ -40,7 +40,7 @@ def stands(id: str) -> Iterator[str]:
     yield from told("text and checks agree", _disagreements(id, found))
     broken = solution_problems(id)
     yield from told(f"the solution earns all {found.points} points with ten seeds", broken)
-    yield from told("the check cell accepts the solution and refuses a blank", hidden_problems(id))
+    yield from told("the check cell accepts right answers and refuses a blank", hidden_problems(id))
     tried = answers(id)
     wrong, right = ([answer for answer in tried if answer.kind == kind] for kind in ("wrong", "right"))
     counts = (("wrong", len(wrong), WRONG), ("right", len(right), RIGHT))
@@ -52,8 +52,12 @@ def stands(id: str) -> Iterator[str]:
         yield f"{OPEN}small changes of the solution: they are tried once it earns all points"
     else:
         yield from _alive(id)
+    try:
+        yield from told("the judge of a class gives the same points", judged_problems(id))
+    except BadInput as error:
+        yield f"{OPEN}the judge of a class: not tried here ({error})"
     yield from told("released", _unreleased(id))
-    yield from told("README.md names it", _unnamed(id, found))
+    yield from told("README.md and docs/teaching.md name it", _unnamed(id, found))
 
 
 def _loaded(id: str) -> Exercise:
@@ -156,10 +160,11 @@ def _alive(id: str) -> Iterator[str]:
     known = equivalent(id)
     new = [change for change in lived if change not in known]
     kept = f", {len(lived) - len(new)} argued to make no difference" if len(lived) > len(new) else ""
-    yield from told(f"{tried} small changes of the solution: {tried - len(lived)} noticed{kept}, {len(new)} live", new)
+    words = f"{tried} small changes of the solution: {tried - len(lived)} noticed{kept}, {len(new)} live"
+    yield from told(words, [f"{id} | {change} |" for change in new])
     if new:
-        yield "         Catch each with a better check, or write why it makes no difference, as a line of"
-        yield f"         {EQUIVALENT.relative_to(ROOT)}: {id} | the line as above | the reason"
+        yield "         Catch each with a better check, or, where it makes no difference, copy its line into"
+        yield f"         {EQUIVALENT.relative_to(ROOT)} and write the reason behind it."
     gone = sorted(set(known) - set(lived))
     if gone:
         yield from told(f"{EQUIVALENT.relative_to(ROOT)} holds only changes that live", gone)
@@ -184,9 +189,9 @@ def _blanked(source: str, regions: dict[str, str]) -> str:
 
 
 def _unnamed(id: str, found: Exercise) -> list[str]:
-    """Whether the course's map has the exercise."""
+    """Whether the course's map and the term's plan have the exercise."""
     link = f"[{id}](exercises/{id}/{id}.ipynb) ({found.minutes})"
-    path = ROOT / "README.md"
-    if not path.exists() or link in path.read_text(encoding="utf-8"):
-        return []
-    return [f"write {link} into the row of lesson {found.lesson[:2]}"]
+    wanted = {"README.md": link, "docs/teaching.md": f" {id}"}
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") if (ROOT / name).exists() else "" for name in wanted}
+    return [f"{name}: write {words.strip()} into the row of lesson {found.lesson[:2]}"
+            for name, words in wanted.items() if words not in texts[name]]  # fmt: skip
