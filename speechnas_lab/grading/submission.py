@@ -8,6 +8,9 @@ Which cell is which:
 3. Of several cells with one name, those with the same text are one. Else the one that came with the exercise counts,
    by its own id. If that does not decide, the exercise earns nothing until all but one are deleted.
 
+4. A cell that has lost both its names is known by the functions that it defines; of several, the last counts.
+5. A given cell that is gone is taken from the exercise as it was handed out. Cells run in the order of that one.
+
 Each of these is told with the cells' positions, counted from 1.
 """
 
@@ -21,6 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import BadInput
+from .blank import blank
+from .course import EXERCISES
+
+LARGEST = 200 * 2**20  # bytes of a notebook: one that keeps 100 MB of output is still read
+LONGEST = 10**6  # characters of a cell
 NAMES = re.compile(r"given|answer(-\w+)*|task|ask|check(-\w+)*|next|notes")  # that cells of our exercises come with
 RUN = re.compile(r"given|answer(-\w+)*")  # that are run
 
@@ -44,24 +53,32 @@ class Submission:
     refused: str = ""
 
 
-def read(path: Path) -> Submission:
-    """Read a learner's notebook. Never raises for what is in the file: `refused` says what is wrong with it."""
+def read(path: Path, exercise: str = "") -> Submission:
+    """Read a learner's notebook. Never raises for what is in the file: `refused` says what is wrong with it.
+
+    exercise: its id; where it is left out, the file's name tells, if it ends with one.
+    """
+    notes: list[str] = []
     try:
-        notebook = json.loads(path.read_text(encoding="utf-8-sig"))
-        raw = [cell for cell in notebook["cells"] if isinstance(cell, dict)]
-        if len(raw) != len(notebook["cells"]):
-            raise TypeError("a cell is no object")
+        if path.stat().st_size > LARGEST:
+            most = f"{LARGEST // 2**20} MB"
+            return Submission((), refused=f"{path.name} has more than {most}; clear its outputs and save it")
+        raw = _cells(json.loads(path.read_text(encoding="utf-8-sig")), notes)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return Submission((), refused=f"{path.name} is no notebook ({_short(error)}); reset brings back the blank one")
     except OSError as error:
         return Submission((), refused=f"{path.name} cannot be read ({error.strerror})")
-    notes: list[str] = []
     named: dict[str, list[Cell]] = {}
     for position, cell in enumerate(raw, 1):
         name, own = _name(cell, position, notes)
-        if cell.get("cell_type") == "code" and name:
-            named.setdefault(name, []).append(Cell(name, position, _text(cell.get("source")), own))
-    chosen = []
+        text = _text(cell.get("source", cell.get("input")))
+        if cell.get("cell_type") != "code":
+            continue
+        if len(text) > LONGEST:
+            notes.append(f"cell {position} has {len(text):,} characters, far more than an answer; it is left out")
+            continue
+        named.setdefault(name, []).append(Cell(name, position, text, own))
+    nameless, chosen = named.pop("", []), []
     for name, cells in named.items():
         cell = _one(cells, notes)
         if not RUN.fullmatch(name):
@@ -69,10 +86,66 @@ def read(path: Path) -> Submission:
         if cell is None:
             return Submission((), tuple(notes), notes[-1])
         chosen.append(cell)
+    released = _released(exercise or next((id for id in EXERCISES if path.stem.endswith(id)), ""))
+    chosen += _found_again(released, chosen, nameless, notes)
     if not any(cell.name.startswith("answer") for cell in chosen):
         return Submission((), tuple(notes), "no cell is called 'answer'; reset brings back the blank notebook")
-    chosen.sort(key=lambda cell: (cell.name != "given", cell.position))
+    order = {"given": -1} | {cell.name: place for place, cell in enumerate(released)}
+    chosen.sort(key=lambda cell: (order.get(cell.name, len(order)), cell.position))
     return Submission(tuple(chosen), tuple(notes))
+
+
+def _cells(notebook: Any, notes: list[str]) -> list[dict[str, Any]]:
+    """The cells of a notebook; in the format of 2014 they lie in worksheets."""
+    if "cells" not in notebook and isinstance(notebook.get("worksheets"), list):
+        notes.append("the notebook is in an old format (nbformat 3); it is read all the same")
+        cells = [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
+    else:
+        cells = notebook["cells"]
+    if not all(isinstance(cell, dict) for cell in cells):
+        raise TypeError("a cell is no object")
+    return list(cells)
+
+
+def _released(exercise: str) -> list[Cell]:
+    """The cells that are run, as they were handed out; none where that is not known."""
+    try:
+        cells = json.loads(blank(exercise))["cells"] if exercise in EXERCISES else []
+    except BadInput:
+        return []
+    own = [(position, cell, str(cell.get("id") or "")) for position, cell in enumerate(cells, 1)]
+    return [Cell(name, at, _text(cell["source"]), True) for at, cell, name in own if RUN.fullmatch(name)]
+
+
+def _found_again(released: list[Cell], chosen: list[Cell], nameless: list[Cell], notes: list[str]) -> list[Cell]:
+    """Cells that are missing among the chosen ones: found by what they define, or as they were handed out."""
+    found, there = [], {cell.name for cell in chosen}
+    for cell in released:
+        if cell.name in there:
+            continue
+        if cell.name == "given":
+            found.append(cell)
+            notes.append("the cell 'given' is gone; it is taken as it was handed out")
+            continue
+        names = _functions(cell.source)
+        like = [other for other in nameless if names & _functions(other.source)]
+        wanted = ", ".join(sorted(names))
+        if like:
+            taken = like[-1]
+            found.append(Cell(cell.name, taken.position, taken.source, False))
+            notes.append(f"cell {taken.position} has lost its id; it defines {wanted} and is read as {cell.name!r}")
+        elif there or found:
+            notes.append(f"the cell {cell.name!r} is gone, and no other defines {wanted}")
+    return found if any(cell.name != "given" for cell in (*chosen, *found)) else []
+
+
+def _functions(source: str) -> set[str]:
+    """The functions that a cell defines, as far as it is Python; else those whose `def` begins a line."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set(re.findall(r"^def (\w+)", source, flags=re.M))
 
 
 def _name(cell: dict[str, Any], position: int, notes: list[str]) -> tuple[str, bool]:

@@ -146,13 +146,15 @@ def empty(work: Any, rng: Random) -> None:
 @check("fills a table instead of trying every way")
 def cost(work: Any, rng: Random) -> None:
     size, most = 12, 20_000  # a table has 144 cells; trying every way takes over a thousand million calls
-    said, heard = (" ".join(rng.choice(WORDS[:4]) for _ in range(size)) for _ in range(2))
-    case = f"two sentences of {size} words"
-    got, calls = work.wer.metered("calls", most, said, heard)
-    if calls > most:
-        slip = "the same two beginnings are solved again and again; keep each result in a table"
-        raise Wrong(f"more than {most:,} function calls, where a table has {size * size} cells", case, slip)
-    same(got, right(said, heard), case, "the result", tolerance=TOLERANCE)
+    case, rates = f"two sentences of {size} words", set()
+    while len(rates) < 2:  # no one number is right for both
+        said, heard = (" ".join(rng.choice(WORDS[:4]) for _ in range(size)) for _ in range(2))
+        got, calls = work.wer.metered("calls", most, said, heard)
+        if calls > most:
+            slip = "the same two beginnings are solved again and again; keep each result in a table"
+            raise Wrong(f"more than {most:,} function calls, where a table has {size * size} cells", case, slip)
+        same(got, right(said, heard), case, "the result", tolerance=TOLERANCE)
+        rates.add(right(said, heard))
 
 
 EXERCISE = Exercise(

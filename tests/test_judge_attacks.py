@@ -1,0 +1,124 @@
+"""Attacks on the judge: none gains a mark, none learns an answer, none harms another; without the sandbox, some do.
+
+The attacks are in tests/attacks: `# %% name`, `# tries: what`, then perhaps `# exercise: id`, `# may: points` that even
+this answer earns, and `# off: yes` where it succeeds without the sandbox. What prints LEAK has found something.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from exercise_files import solution_code
+
+from speechnas_lab.grading.judge import JudgeLimits
+from speechnas_lab.grading.judge.bench import mark
+from speechnas_lab.grading.judge.sandbox import Sandbox
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+LIMITS = JudgeLimits(seconds=1.5, memory_mb=300, output_mb=20, disk_mb=16)
+HONEST = solution_code("01-ctc-collapse")
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One entry of tests/attacks. may: points that it earns honestly. off: whether it succeeds without the sandbox."""
+
+    name: str
+    exercise: str
+    code: str
+    may: int
+    off: bool
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def attacks() -> list[Attack]:
+    found = []
+    for path in sorted((Path(__file__).parent / "attacks").glob("*.txt")):
+        for part in re.split(r"^# %% ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            name, _, code = part.partition("\n")
+            said = dict(re.findall(r"^# (\w+): (.+)$", code, flags=re.M))
+            assert said["tries"], name
+            may, off = int(said.get("may", 0)), said.get("off") == "yes"
+            found.append(Attack(name, said.get("exercise", "01-wer"), code, may, off))
+    return found
+
+
+ATTACKS = attacks()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """What an attack could reach outside: a server, a socket, another's submission, a secret."""
+    with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)) as server, socket.socket(
+        socket.AF_UNIX
+    ) as unix:
+        unix.bind("\0speechnas-attack")
+        unix.listen()
+        other = tmp_path_factory.mktemp("class") / "submitted-by-another.ipynb"
+        other.write_text("{}")
+        patch.setenv("A_SECRET", "of the grader")
+        yield {"PORTS": repr([server.getsockname()[1]])}
+
+
+@pytest.fixture(scope="module")
+def sandbox(world):
+    found = Sandbox(LIMITS)
+    yield found
+    found.close()
+
+
+def run(sandbox: Sandbox, exercise: str, code: str, world: dict[str, str]) -> tuple[dict, str]:
+    """(the mark, what was printed)."""
+    for name, value in world.items():
+        code = code.replace(name, value)
+    running = sandbox.begin(exercise)
+    told = mark({"exercise": exercise, "cells": [{"name": "answer", "source": code}], "seed": 7}, running)
+    return told, running.kept.decode("utf-8", "replace")
+
+
+def family(sandbox: Sandbox) -> list[psutil.Process]:
+    return psutil.Process(sandbox.process.pid).children(recursive=True)
+
+
+def test_there_are_more_than_forty_attacks_of_different_names():
+    assert len(ATTACKS) >= 40 and len({attack.name for attack in ATTACKS}) == len(ATTACKS)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_no_attack_succeeds(attack, sandbox, world):
+    before, start = len(family(sandbox)), time.monotonic()
+    told, printed = run(sandbox, attack.exercise, attack.code, world)
+    taken = time.monotonic() - start
+    assert told["points"] <= attack.may, told
+    assert "LEAK" not in printed, printed[-500:]
+    assert told["outcome"] not in ("right", "grader's fault"), told
+    assert taken < 30, f"it held the judge for {taken:.0f} seconds"
+    for _ in range(50):
+        if len(family(sandbox)) <= before:
+            break
+        time.sleep(0.1)
+    assert len(family(sandbox)) <= before, "it stayed alive"
+    told, printed = run(sandbox, "01-ctc-collapse", HONEST, world)
+    assert told["outcome"] == "right", (told, printed)  # the next one is not harmed
+
+
+@pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.off], ids=str)
+def test_without_the_sandbox_they_succeed(attack, open_sandbox, world):
+    _, printed = run(open_sandbox, attack.exercise, attack.code, world)
+    assert "LEAK" in printed, "an attack that fails in the open shows nothing"
+
+
+@pytest.fixture(scope="module")
+def open_sandbox(world):
+    found = Sandbox(LIMITS, apart=False)
+    yield found
+    found.close()
