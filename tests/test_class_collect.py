@@ -195,6 +195,39 @@ def test_a_list_that_cannot_be_used(text, says, tmp_path):
         read_people(tmp_path / "list.csv")
 
 
+# Nobody hands in for somebody else ------------------------------------------------------------------------------------
+def test_a_name_inside_a_students_own_files_makes_no_other_student(tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as file:
+        for name in ("victim_123_4567_01-wer.ipynb", "Victim_123_assignsubmission_file_/01-wer.ipynb",
+                     "submitted/victim/01-wer/01-wer.ipynb", "victim_01-wer.ipynb",
+                     "03-mixed-op/victim_123_4567_01-wer.ipynb"):
+            file.writestr(name, WER)
+    put(tmp_path / "c", "eve/victim_123_4567_01-wer.ipynb", "anna/01-wer/01-wer.ipynb")
+    (tmp_path / "c" / "eve" / "work.zip").write_bytes(inner.getvalue())
+    (tmp_path / "c" / "mallory.zip").write_bytes(inner.getvalue())
+    assert {student for student, _ in found(tmp_path / "c", tmp_path)[1]} == {"anna", "eve", "mallory"}
+    canvas = zipped(tmp_path / "c.zip", {"eve_1_2000_work.zip": inner.getvalue(),
+                                         "eve_1_2000_victim_123_4567_02-count.ipynb": WER})
+    assert {student for student, _ in found(canvas, tmp_path)[1]} == {"1"}
+    twice = "Eve_77_assignsubmission_file_x_123_assignsubmission_file_01-wer.ipynb"
+    moodle = zipped(tmp_path / "m.zip", {"Eve_77_assignsubmission_file_/work.zip": inner.getvalue(), twice: WER})
+    gathered, work = found(moodle, tmp_path)
+    assert {student for student, _ in work} == {"77"} and any("two numbers" in note for note in gathered.notes)
+
+
+def test_a_time_that_a_student_packed_is_no_time(tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as file:
+        file.writestr("01-wer.ipynb", WER)
+        file.writestr("timestamp.txt", "2020-01-01 00:00:00 UTC")
+    put(tmp_path / "c", "eve/01-wer/timestamp.txt", text="2026-11-03 10:00:00 UTC")
+    (tmp_path / "c" / "eve" / "01-wer" / "x.zip").write_bytes(inner.getvalue())
+    place = zipped(tmp_path / "c.zip", {"eve_1_2000_01-wer.zip": inner.getvalue()})
+    for one in (tmp_path / "c", place):
+        assert {work.submitted for work in found(one, tmp_path)[0].work} == {""}
+
+
 # What a ZIP must not do -----------------------------------------------------------------------------------------------
 def test_nothing_is_written_outside(tmp_path):
     place = tmp_path / "in" / "c.zip"

@@ -27,11 +27,15 @@ SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
 
 @dataclass(frozen=True)
 class Found:
-    """One file. path: relative, with the name of a ZIP inside as a folder. place: where it lies, if in no ZIP."""
+    """One file. path: relative, with the name of a ZIP inside as a folder. place: where it lies, if in no ZIP.
+
+    sent: it lies in a ZIP that a student made, so that its whole path there is the student's own choice.
+    """
 
     path: PurePosixPath
     read: Callable[[], bytes]
     place: Path | None = None
+    sent: bool = False
 
 
 def files_of(place: Path, notes: list[str]) -> Iterator[Found]:
@@ -43,6 +47,24 @@ def files_of(place: Path, notes: list[str]) -> Iterator[Found]:
             yield from _in_archive(archive, PurePosixPath(), notes, nested=False)
     else:
         raise BadInput(f"{place} is no folder and no ZIP: give what was collected, or the ZIP of Canvas or Moodle")
+
+
+def downloads(folder: Path, named: Callable[[str], bool]) -> set[str]:
+    """The ZIPs right in a folder, without their ending, if each of them is a download: all of its entries are `named`.
+
+    If one is not, all count as students' own.
+    """
+    found = set()
+    for path in folder.glob("*.zip") if folder.is_dir() else ():
+        try:
+            with zipfile.ZipFile(path) as archive:
+                paths = [PurePosixPath(_name(info)) for info in archive.infolist() if not info.is_dir()]
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            return set()
+        if not all(named(entry.parts[0]) for entry in paths if entry.parts and not _hidden(entry.parts[0])):
+            return set()
+        found.add(clean(path.stem))
+    return found
 
 
 def _in_folder(folder: Path, notes: list[str]) -> Iterator[Found]:
@@ -100,7 +122,7 @@ def _in_archive(
             notes.append(f"{above}: more than {TOGETHER >> 20} MB together; the rest is not read")
             return
         if path.suffix.lower() != ".zip":
-            yield Found(told, lambda content=content: content)
+            yield Found(told, lambda content=content: content, sent=nested)
         elif nested:
             notes.append(f"{told}: a ZIP in a ZIP in a ZIP; not read")
         else:

@@ -6,7 +6,6 @@ that Canvas or a browser put behind the name, a copy that JupyterLab made last o
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections import Counter
@@ -16,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from ...errors import BadInput
 from ...files import write_bytes
 from ..course import EXERCISES
-from .archive import Found, files_of
+from .archive import Found, downloads, files_of
 from .late import when
 from .people import CANVAS, MOODLE, People, Student
 
@@ -63,7 +62,7 @@ class _File:
     note: str = ""
     late: bool = False
     turn: int = 0
-    above: PurePosixPath = PurePosixPath()  # the download that held it, in a folder of several
+    download: PurePosixPath = PurePosixPath()  # that held it, in a folder of several
 
     @property
     def rank(self) -> tuple[int, int, str]:
@@ -86,10 +85,12 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
     times: dict[PurePosixPath, str] = {}
     chosen: dict[tuple[str, str], list[_File]] = {}
     seen = False
+    above = {*ROOTS, *EXERCISES, place.stem, *downloads(place, lms_name)}
     for found in files_of(place, notes):
-        path = _below_root(found.path, place)
+        path = below(found.path, above)
         if path.name == "timestamp.txt":
-            times[path.parent] = found.read()[:100].decode("utf-8", "replace").strip()
+            if not found.sent and len(path.parts) == 3 and whose_is(path) == "folders":  # nbgrader's own
+                times[path.parent] = found.read()[:100].decode("utf-8", "replace").strip()
             continue
         seen = True
         file = _read(found, path, notes, whose)
@@ -98,7 +99,7 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
     if seen and not files and not whose:
         raise BadInput(f"{place} holds no submission: expected STUDENT/EXERCISE/EXERCISE.ipynb, notebooks named "
                        f"STUDENT_EXERCISE.ipynb, or a ZIP from Canvas or Moodle. {'; '.join(notes[:3])}")
-    if len({file.above for file in files if file.layout == "moodle"}) > 1:
+    if len({file.download for file in files if file.layout == "moodle"}) > 1:
         raise BadInput(f"{place} holds several downloads from Moodle, which numbers people anew in each assignment: "
                        "grade each into an --out of its own")
     layout = Counter(file.layout for file in files).most_common(1)
@@ -116,7 +117,7 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
             others = ", ".join(file.found.path.as_posix() for file in rivals[:-1])
             told.append(f"{len(rivals)} notebooks of this exercise: {last.found.path.as_posix()} counts, not {others}")
         path = last.found.path
-        time = times.get(_below_root(path, place).parent, "")
+        time = times.get(below(path, above).parent, "")
         result.work.append(Handed(student, exercise, last.found.place, when(time, path, notes), last.late, tuple(told)))
     return result
 
@@ -126,17 +127,16 @@ def root_of(place: Path) -> Path:
     return place / ROOTS[0] if (place / ROOTS[0]).is_dir() else place
 
 
-def _below_root(path: PurePosixPath, place: Path) -> PurePosixPath:
-    """Without folders above the students': `submitted`, one that is called like the ZIP or like an exercise, or
-    whatever holds entries of Canvas's or Moodle's (a folder may hold one download for each exercise).
+def below(path: PurePosixPath, above: set[str]) -> PurePosixPath:
+    """Without folders above the students': `submitted`, one that is called like the ZIP or like an exercise, or a
+    download of several in one folder.
     """
-    above = {*ROOTS, *EXERCISES, place.stem}
-    while len(path.parts) > 1 and (path.parts[0] in above or _lms(path.parts[1]) and not _lms(path.parts[0])):
+    while len(path.parts) > 1 and path.parts[0] in above:
         path = PurePosixPath(*path.parts[1:])
     return path
 
 
-def _lms(name: str) -> bool:
+def lms_name(name: str) -> bool:
     """Whether Canvas or Moodle named this."""
     return bool(MOODLE.fullmatch(name) or CANVAS.fullmatch(name))
 
@@ -144,6 +144,9 @@ def _lms(name: str) -> bool:
 def _read(found: Found, path: PurePosixPath, notes: list[str], whose: Student | None) -> _File | None:
     """Who handed it in and which exercise it is; None, with a note, where that cannot be said."""
     layout = "folders" if whose else whose_is(path)
+    if layout == "moodle" and len(re.findall(r"_\d+_assignsubmission_", path.parts[0])) > 1:
+        notes.append(f"{path}: two numbers of Moodle's in one name; rename it to STUDENT_EXERCISE.ipynb")
+        return None
     if not layout:
         notes.append(f"{path}: nothing tells whose it is; name it STUDENT_EXERCISE.ipynb")
         return None
@@ -163,8 +166,8 @@ def _read(found: Found, path: PurePosixPath, notes: list[str], whose: Student | 
     if not exercise:
         notes.append(f"{path}: no exercise of the course; neither its name nor its cells say which")
         return None
-    above = PurePosixPath(*found.path.parts[: -len(path.parts)])
-    return _File(found, student, layout, exercise, note, late, turn, above)
+    download = PurePosixPath(*found.path.parts[: -len(path.parts)])
+    return _File(found, student, layout, exercise, note, late, turn, download)
 
 
 def _kept(file: _File, unpacked: Path, number: int) -> _File:
@@ -210,14 +213,11 @@ def _before(stem: str, exercise: str) -> str:
 
 
 def _inside(content: bytes) -> str:
-    """The exercise that a notebook's own cells name, if they name exactly one."""
-    try:
-        cells = json.loads(content.decode("utf-8-sig", "replace"))["cells"]
-        texts = ["".join(cell["source"]) for cell in cells if isinstance(cell, dict)]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    said = re.findall(r"^# Exercise ([\w-]+)|\bcheck\([\"']([\w-]+)", "\n".join(texts), flags=re.M)
-    found = {id for pair in said for id in pair if id in EXERCISES}
+    """The exercise that a notebook names in its title or its check cell, if exactly one. Read as raw text: a large file
+    is not taken apart for this.
+    """
+    said = re.findall(rb'"# Exercise ([\w-]+)|\bcheck\(\\?["\']([\w-]+)', content)
+    found = {id.decode() for pair in said for id in pair} & set(EXERCISES)
     return found.pop() if len(found) == 1 else ""
 
 

@@ -12,7 +12,7 @@ from ...errors import BadInput
 from .clean import clean
 
 CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<turn>\d{3,})_(?P<file>.+)")
-MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
+MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
 COLUMNS = {  # of a list, in lower case -> the field of a student
     "student": "name", "full name": "name", "name": "name", "first name": "first", "last name": "last",
     "surname": "last", "email address": "email", "email": "email", "id number": "number", "sis user id": "number",
