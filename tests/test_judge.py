@@ -150,7 +150,8 @@ def there(value: object) -> object:
 
 PLAIN = (
     None, True, 7, -(2**80), 1.5, math.inf, "ä\0", b"\xff", 2 + 1j, (1, [2, {3: "x"}]), {1, 2}, frozenset({"a"}),
-    deque([1]), range(3, 9, 2), Fraction(1, 3), Decimal("0.1"), np.float32(1.5), np.int64(-3), np.bool_(True), {"a": (), "b": []},
+    deque([1]), range(3, 9, 2), Fraction(1, 3), Decimal("0.1"), np.float32(1.5), np.int64(-3), np.bool_(True),
+    {"a": (), "b": []},
 )  # fmt: skip
 
 
@@ -193,7 +194,8 @@ def test_what_cannot_travel_arrives_as_a_name():
 
 @pytest.mark.parametrize("node", [
     [], ["list"], ["list", 3], ["os"], ["array", "|O8", [1], 0, 8], ["array", "<f8", [9], 0, 8],
-    ["array", "<f8", [-1], 0, 8], ["array", "<f8", [1], -8, 8], ["int", "zz"], ["dict", [[["list", []], 1]]], ["dict", [1]], ["fraction", 1, 0],
+    ["array", "<f8", [-1], 0, 8], ["array", "<f8", [1], -8, 8],
+    ["int", "zz"], ["dict", [[["list", []], 1]]], ["dict", [1]], ["fraction", 1, 0],
     ["tensor", 5, ["float32", [1], 0, 4], 0, None, None, False, False], ["twin", 3, False], ["chance", 1], {"a": 1},
     ["tensor", -5, ["float32", [1 << 62], 0, 4], 0, None, None, False, False], ["kind of", "a b", 1], ["mine", 1],
 ], ids=json.dumps)  # fmt: skip
@@ -232,7 +234,7 @@ def test_collisions_and_depth_are_bounded():
             there(value)
     many = ["dict", [[n, n] for n in range(values.MOST_KEYS + 1)]]
     with pytest.raises(Broken):
-        Unpack(Mirror(1)).value(many)
+        Unpack(Mirror(1), b"").value(many)
 
 
 def test_a_line_measures_before_it_reads():

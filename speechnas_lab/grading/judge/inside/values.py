@@ -64,6 +64,8 @@ class Packer:
         if kind is int:
             return value if -(2**63) <= value < 2**63 else self._large(value)
         self.count += 1
+        if kind in ROWS or kind is dict:
+            self.count += len(value)
         if self.count > MOST or depth > DEEPEST:
             raise Broken("there is too much in it" if self.count > MOST else "it is too deep")
         if kind in ROWS:
@@ -132,6 +134,7 @@ class Unpacker:
             raise Broken("a value is no value, too deep, or too much")
         kind = node[0]
         if kind in KINDS:
+            self.count += len(node[1])
             if kind in ("set", "frozenset") and len(node[1]) > MOST_KEYS:
                 raise Broken("a set is too large")
             return KINDS[kind]([self._value(item, depth + 1) for item in node[1]])
@@ -171,7 +174,9 @@ def odd(packer: Packer, value: Any, depth: int) -> Any:
     name = kind.__name__ if NAME.fullmatch(kind.__name__) else "object"
     try:
         if isinstance(value, Iterator) or kind in VIEWS:
-            items = list(islice(value, MOST + 1))  # more are too many, and `packer` says so
+            items = list(islice(value, MOST + 1))
+            if len(items) > MOST:
+                raise Broken("there is too much in it")
             return ["items", name, [packer.value(item, depth + 1) for item in items]]
         for base in BASES:
             if issubclass(kind, base):

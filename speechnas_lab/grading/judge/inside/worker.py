@@ -154,7 +154,11 @@ class Worker(Peer):
         return self.made[handle]
 
     def _serve(self, message: dict[str, Any], value: Any) -> None:
-        super()._serve(message, value)
+        try:
+            super()._serve(message, value)
+        except Broken as error:  # too much, or too deep, to be handed over
+            text = f"what it gives cannot be handed over: {error}"
+            self._say({"error": {"types": ["ValueError"], "text": text, "first": text, "origin": None}}, None)
         if message["ask"] == "call":
             self.tensors.open.clear()
 
