@@ -126,6 +126,17 @@ def nbgrader() -> Finding:
         return Finding("nbgrader", "not installed", mend, needed=False)
 
 
+def bubblewrap() -> Finding:
+    """Only for teachers: what keeps a class's answers apart."""
+    from .errors import BadInput
+    from .grading.judge.sandbox import bubblewrap as found
+
+    try:
+        return Finding("bubblewrap", found(), needed=False)
+    except BadInput as error:
+        return Finding("bubblewrap", "not here", f"only for teachers: {error}", needed=False)
+
+
 def speed() -> Finding:
     """How long the lessons' minutes are here."""
     from .estimate import seconds_per_unit
@@ -136,7 +147,9 @@ def speed() -> Finding:
     return Finding("this machine", words, mend, needed=False)
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (python, packages, torch_pair, cache, voice, jupyter, nbgrader, speed)
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    python, packages, torch_pair, cache, voice, jupyter, nbgrader, bubblewrap, speed,
+)  # fmt: skip
 
 
 def examine(say: Callable[[str], None] = print) -> bool:
