@@ -249,7 +249,7 @@ def test_a_line_measures_before_it_reads():
 
 # What the sandbox shows -----------------------------------------------------------------------------------------------
 def test_the_copies_hold_no_answer(tmp_path):
-    from speechnas_lab.grading.judge.course import lay_out, view
+    from speechnas_lab.grading.judge.views import lay_out, view
 
     lay_out(tmp_path / "course")
     names = {path.name for path in (tmp_path / "course").rglob("*")}

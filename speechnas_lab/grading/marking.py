@@ -12,7 +12,7 @@ from typing import Any
 
 from .exercise import Check, Exercise, Wrong
 from .judge.inside.frames import first_line, inputs_of, learners_frames
-from .judge.inside.meters import metered
+from .judge.inside.meters import fresh, metered
 
 OUTCOMES = ("right", "partly right", "wrong", "does not run", "over the limit", "grader's fault")
 
@@ -125,6 +125,10 @@ class Answer:
         """(what it gave, how many "calls" or "lines" it took); (None, most + 1) where it takes more than `most`."""
         self._usable()
         return metered(unit, most, self.__wrapped__, *inputs)
+
+    def often(self, times: int, *inputs: Any) -> list[Any]:
+        """What each of many calls gives, with fresh lists and tensors each time, and one generator of chance."""
+        return [self(*map(fresh, inputs)) for _ in range(times)]
 
     def chance(self) -> str:
         """The state of the source of chance that all of the answer's program shares."""

@@ -82,7 +82,7 @@ def _independent(paths: Sequence[Sequence[int]], options: Sequence[int], case: s
 def uniform(work: Any, rng: Random) -> None:
     for options in ([3], [1, 3], [2, 3, 5]):
         case, source = f"options {options}, {DRAWS} draws", Random(rng.random())
-        paths = [_path(work.uniform_path(list(options), source), options, "the path", case) for _ in range(DRAWS)]
+        paths = [_path(got, options, "the path", case) for got in work.uniform_path.often(DRAWS, options, source)]
         for slot, count in enumerate(options):
             counts = Counter(path[slot] for path in paths)
             slip = "the draws lean to some operations"
@@ -100,7 +100,7 @@ def uniform(work: Any, rng: Random) -> None:
 def apart(work: Any, rng: Random) -> None:
     options, source = [2, 3, 2], Random(rng.random())
     case = f"options {options}, {DRAWS} draws"
-    paths = [_path(work.uniform_path(list(options), source), options, "the path", case) for _ in range(DRAWS)]
+    paths = [_path(got, options, "the path", case) for got in work.uniform_path.often(DRAWS, options, source)]
     _independent(paths, options, case)
 
 
@@ -123,7 +123,8 @@ def strict(work: Any, rng: Random) -> None:
 def mixed(work: Any, rng: Random) -> None:
     slots, operations, source = 3, 3, Random(rng.random())
     case = f"{slots} slots of {operations} operations, first path of {DRAWS} rounds"
-    rounds = [_round(work.fair_round(slots, operations, source), slots, operations, case) for _ in range(DRAWS)]
+    drawn = work.fair_round.often(DRAWS, slots, operations, source)
+    rounds = [_round(got, slots, operations, case) for got in drawn]
     paths = [paths[0] for paths in rounds]
     for slot in range(slots):
         counts = Counter(path[slot] for path in paths)

@@ -87,7 +87,7 @@ def _near(shares: Tensor, expected: Tensor) -> bool:
 def draws(work: Any, rng: Random) -> None:
     logits, source = _telling(rng), Random(rng.random())
     case = f"logits {_rounded(logits)}, {DRAWS} draws"
-    found = [_choices(work.draw(logits.clone(), source), logits, case) for _ in range(DRAWS)]
+    found = [_choices(got, logits, case) for got in work.draw.often(DRAWS, logits, source)]
     shares = torch.stack([one_hot(torch.tensor(gene), 3).double().mean(0) for gene in zip(*found, strict=True)])
     right, slips = _shares(logits)
     if not _near(shares, right):

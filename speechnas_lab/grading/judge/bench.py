@@ -1,4 +1,4 @@
-"""A worker of the judge: `python -m speechnas_lab.grading.judge.bench LIMITS`. Holds the checks and a sandbox.
+"""A worker of the judge: `python -m speechnas_lab.grading.judge.bench LIMITS FOLDER`. Holds the checks and a sandbox.
 
 Jobs come as lines of JSON on standard input, marks leave as lines on what was standard output.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ...errors import BadInput
@@ -25,7 +27,7 @@ def main() -> None:
     """Jobs, until there are no more."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    limits = JudgeLimits(**json.loads(sys.argv[1]))
+    limits, folder = JudgeLimits(**json.loads(sys.argv[1])), Path(sys.argv[2])
     sandbox, served = None, 0
 
     def tell(what: dict[str, Any]) -> None:
@@ -38,13 +40,13 @@ def main() -> None:
             for _ in range(2):
                 try:
                     if sandbox is None or served >= FRESH:
-                        sandbox = _anew(sandbox, limits)
+                        sandbox = _anew(sandbox, limits, folder)
                         served = 0
                     served += 1
                     running = sandbox.begin(job["exercise"])
                     break
                 except OSError as error:  # the warm process is gone: a new one, once
-                    sandbox, problem = _anew(sandbox, limits), error
+                    sandbox, problem = _anew(sandbox, limits, folder), error
             else:
                 tell({"failed": f"the sandbox did not start ({problem})"})
                 continue
@@ -88,10 +90,10 @@ def _summed(done: Found, running: Running) -> dict[str, Any]:
     return told
 
 
-def _anew(old: Sandbox | None, limits: JudgeLimits) -> Sandbox:
+def _anew(old: Sandbox | None, limits: JudgeLimits, folder: Path) -> Sandbox:
     if old:
         old.close()
-    return Sandbox(limits)
+    return Sandbox(limits, Path(tempfile.mkdtemp(dir=folder)))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +25,7 @@ from ...errors import BadInput
 from ..course import exercise
 from ..graded import Graded
 from ..submission import Submission
-from .sandbox import JudgeLimits, bubblewrap
+from .sandbox import PREFIX, JudgeLimits, bubblewrap
 
 PATIENCE = 60.0  # seconds beyond the limit of a submission before its worker is given up
 TRIES = 2  # workers that one answer may cost
@@ -80,6 +83,7 @@ class Judge:
                 job, tries = bench.job, bench.tries
                 found = bench.take()
                 if found is None:  # the worker is gone or silent
+                    bench.process.kill()
                     bench.end()
                     self.benches.remove(bench)
                     if tries + 1 < TRIES:
@@ -101,10 +105,11 @@ class Bench:
 
     def __init__(self, limits: JudgeLimits) -> None:
         self.limits, self.job, self.tries, self.since, self.text = limits, None, 0, 0.0, b""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.bench", json.dumps(asdict(limits))], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"},
-        )  # fmt: skip
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.folder.chmod(0o755)
+        command = [sys.executable, "-m", f"{__package__}.bench", json.dumps(asdict(limits)), str(self.folder)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
     def begin(self, job: Job, tries: int) -> None:
         """Send a job."""
@@ -133,10 +138,17 @@ class Bench:
 
     def end(self) -> None:
         """End the worker, and with it its sandbox."""
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
+        if self.job:
+            self.process.kill()
+        with suppress(OSError):
+            self.process.stdin.close()  # which ends it
+        try:
+            self.process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _ready(busy: list[Bench]) -> list[Bench]:

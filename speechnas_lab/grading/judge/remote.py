@@ -63,9 +63,11 @@ class Remote(Peer):
         """The learner's functions, by name."""
         return {name: Answer(self, name, problem) for name, problem in usable.items()}
 
-    def call(self, name: str, inputs: tuple, options: dict, meter: list[Any] | None = None) -> tuple[Any, int]:
+    def call(
+        self, name: str, inputs: tuple, options: dict, meter: list[Any] | None = None, times: int = 0
+    ) -> tuple[Any, int]:
         """What the learner's function gives, and the meter's count. Raises what it raised, by type."""
-        answer, message = self.ask("call", [name, self.opened, meter], [list(inputs), options], self.opened)
+        answer, message = self.ask("call", [name, self.opened, meter, times], [list(inputs), options], self.opened)
         try:
             self.check(message)
         finally:
@@ -206,16 +208,24 @@ class Answer:
     def metered(self, unit: str, most: int, *inputs: Any) -> tuple[Any, int]:
         return self._ask(inputs, {}, [unit, most])
 
+    def often(self, times: int, *inputs: Any) -> list[Any]:
+        found, _ = self._ask(inputs, {}, None, times)
+        if type(found) is not list or len(found) != times:
+            raise Broken("results of some other number of calls")
+        return found
+
     def chance(self) -> str:
         return self._remote.ask("chance", ["look"])[0]
 
     def stir(self) -> None:
         self._remote.ask("chance", ["stir"])
 
-    def _ask(self, inputs: tuple, options: dict, meter: list[Any] | None = None) -> tuple[Any, int]:
+    def _ask(
+        self, inputs: tuple, options: dict, meter: list[Any] | None = None, times: int = 0
+    ) -> tuple[Any, int]:
         if self._problem:
             raise Unusable(self._problem)
-        return self._remote.call(self._name, inputs, options, meter)
+        return self._remote.call(self._name, inputs, options, meter, times)
 
 
 def _allowed(thing: Any) -> tuple[str, ...]:

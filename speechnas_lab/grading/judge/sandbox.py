@@ -26,14 +26,15 @@ from typing import Any
 import psutil
 
 from ...errors import BadInput
-from .course import LIBRARY, lay_out, view
 from .inside.wire import Late, Line
+from .views import LIBRARY, lay_out, view
 
 MISSING = "grading a class needs bubblewrap, which keeps strangers' code apart"
 NOBODY = 65534
 NEW_MOUNTS, PRIVATE, BIND = 0x20000, 1 << 18 | 16384, 4096 | 16384
-START = 120.0  # seconds in which the warm process has to be ready
+START = 300.0  # seconds in which the warm process has to be ready
 COURSE = "/course"
+PREFIX = "speechnas-judge-"  # of folders in /tmp
 LOOK = 0.2  # seconds between two looks at what a process takes
 KEPT = 20_000  # bytes that are kept of what an answer prints
 
@@ -62,11 +63,13 @@ def bubblewrap() -> str:
 
 
 class Sandbox:
-    """One warm process and what is forked from it. apart: False only to show what happens without a sandbox."""
+    """One warm process and what is forked from it. folder: an empty one to lay things out in (default: a new one).
+    apart: False only to show what happens without a sandbox.
+    """
 
-    def __init__(self, limits: JudgeLimits, apart: bool = True) -> None:
+    def __init__(self, limits: JudgeLimits, folder: Path | None = None, apart: bool = True) -> None:
         self.limits, self.apart = limits, apart
-        self.folder = Path(tempfile.mkdtemp(prefix="speechnas-judge-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix=PREFIX))
         self.folder.chmod(0o755)
         lay_out(self.folder / "course")
         own, theirs = socket.socketpair()
@@ -77,12 +80,17 @@ class Sandbox:
         environment = {"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "HOME": "/tmp",
                        "LANG": "C.UTF-8", "PYTHONIOENCODING": "utf-8:replace"}  # fmt: skip
         self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors, env=environment, cwd="/",
-            pass_fds=[theirs.fileno()], preexec_fn=self._become if apart and os.getuid() == 0 else None,
-        )  # fmt: skip
-        theirs.close()
         self.control = own
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors, env=environment, cwd="/",
+                pass_fds=[theirs.fileno()], preexec_fn=self._become if apart and os.getuid() == 0 else None,
+            )  # fmt: skip
+        except (OSError, subprocess.SubprocessError) as error:
+            self.close()
+            raise BadInput(f"the sandbox does not start here ({error}); as root it needs the right to mount") from None
+        finally:
+            theirs.close()
         own.settimeout(START)
         try:
             ready = own.recv(16)

@@ -1,4 +1,4 @@
-"""How much work a function does, counted without a clock: calls of functions, or lines of the learner's code."""
+"""Beyond one plain call: how much work a function does, counted without a clock, and inputs for many calls."""
 
 from __future__ import annotations
 
@@ -62,6 +62,13 @@ def _lines(most: int, function: Callable[..., Any], *inputs: Any) -> tuple[Any, 
         return None, most + 1
     finally:
         sys.settrace(before)
+
+
+def fresh(value: Any) -> Any:
+    """An input for one of many calls: lists and tensors that nobody has written into; all else is the same."""
+    if type(value) is list:
+        return [fresh(item) for item in value]
+    return value.clone() if type(value).__name__ == "Tensor" else value
 
 
 METERS = {"calls": _calls, "lines": _lines}

@@ -47,6 +47,8 @@ def _warm() -> None:
 
     from . import tensors, worker  # noqa: F401
 
+    with suppress(ImportError):
+        import scipy.optimize  # noqa: F401
     torch.set_num_threads(1)
     x = torch.ones(2, requires_grad=True)
     far = tensors.Far.apply(lambda handle, grad: [grad], 0, torch.ones(2), x)

@@ -16,7 +16,7 @@ from torch import nn
 from . import stand_ins
 from .cells import run
 from .frames import first_line, inputs_of, learners_frames
-from .meters import metered
+from .meters import fresh, metered
 from .peer import Pack, Peer, Unpack, is_container
 from .values import Packer, odd
 from .wire import Broken, Gone, Line
@@ -77,13 +77,17 @@ class Worker(Peer):
         value = self.names[name]
         return "" if callable(value) else f"{name} is a {type(value).__name__}, not a function"
 
-    def _call(self, name: str, opened: bool, meter: list[Any] | None, value: Any) -> tuple[Any, dict[str, Any]]:
+    def _call(
+        self, name: str, opened: bool, meter: list[Any] | None, times: int, value: Any
+    ) -> tuple[Any, dict[str, Any]]:
         inputs, options = value
         containers = self.heard.containers if opened else []
         before = [_picture(container) for container in containers]
         function, more = self.names[name], {}
         if meter:
             got, more["count"] = metered(*meter, function, *inputs)
+        elif times:
+            got = [function(*map(fresh, inputs)) for _ in range(times)]
         else:
             got = function(*inputs, **options)
         self._swapped(more)
