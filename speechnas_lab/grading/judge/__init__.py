@@ -1,4 +1,9 @@
-"""Mark strangers' answers: the learner's code runs in a sandbox, the checks and what they know stay outside it."""
+"""Mark strangers' answers: the learner's code runs in a sandbox, the checks and what they know stay outside it.
+
+Read in this order: `judging` (jobs in, marks out), `bench` (one worker), `sandbox` and `inside.template` (where an
+answer runs), `views` (what it sees), `remote` (the checks' side of the conversation), `inside.peer`, `inside.values`
+and `inside.tensors` (what travels, and how).
+"""
 
 from ..._lazy import exports
 

@@ -79,7 +79,7 @@ class Sandbox:
         command = [*self._command(), *python] if apart else python
         environment = {"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "HOME": "/tmp",
                        "LANG": "C.UTF-8", "PYTHONIOENCODING": "utf-8:replace"}  # fmt: skip
-        self.errors = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the sandbox
         self.control = own
         try:
             self.process = subprocess.Popen(
@@ -135,7 +135,7 @@ class Sandbox:
         for folder, place in staged.items():
             command += ["--ro-bind", str(place), str(folder)]
         if any(LIBRARY.is_relative_to(folder) for folder in (*staged, Path("/usr"))):
-            command += ["--tmpfs", str(LIBRARY)]
+            command += ["--tmpfs", str(LIBRARY), "--remount-ro", str(LIBRARY)]
         command += ["--ro-bind", str(self.folder / "course"), COURSE]
         command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
         return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--"]

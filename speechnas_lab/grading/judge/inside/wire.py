@@ -12,6 +12,7 @@ from typing import Any
 
 SIZES = struct.Struct("<II")
 MOST_TEXT, MOST_BYTES = 8 * 2**20, 32 * 2**20  # of one message
+AT_ONCE = 65536  # bytes that are read beyond what is needed: mostly the whole message
 
 
 class Broken(BaseException):
@@ -30,7 +31,7 @@ class Line:
     """One end of a connection, which waits as long as it takes."""
 
     def __init__(self, end: socket.socket) -> None:
-        self.end = end
+        self.end, self.rest = end, bytearray()  # what has come and was not asked for yet
 
     def wait(self, to_write: bool) -> None:
         """What to do while the connection is not ready; a blocking one always is."""
@@ -60,12 +61,10 @@ class Line:
         except (ValueError, RecursionError) as error:
             raise Broken(f"a message is no JSON ({type(error).__name__})") from None
 
-    def _exactly(self, count: int) -> bytearray:
-        found, place = bytearray(count), 0
-        view = memoryview(found)
-        while place < count:
+    def _exactly(self, count: int) -> bytes:
+        while len(self.rest) < count:
             try:
-                got = self.end.recv_into(view[place:])
+                got = self.end.recv(min(count - len(self.rest) + AT_ONCE, 2**20))
             except BlockingIOError:
                 self.wait(False)
                 continue
@@ -73,5 +72,7 @@ class Line:
                 raise Gone(str(error)) from None
             if not got:
                 raise Gone("it hung up")
-            place += got
+            self.rest += got
+        found = bytes(self.rest[:count])
+        del self.rest[:count]
         return found
