@@ -30,7 +30,7 @@ from speechnas_lab.grading.judge.inside.wire import MOST_BYTES, SIZES, Broken, G
 from speechnas_lab.grading.judge.sandbox import Sandbox
 from speechnas_lab.grading.submission import Cell, Submission, read
 
-LIMITS = JudgeLimits(seconds=60.0, memory_mb=600)
+LIMITS = JudgeLimits(seconds=60.0, memory_mb=2000)
 needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
 
@@ -50,6 +50,10 @@ def judged(sandbox: Sandbox, id: str, *sources: str, seed: int = 1) -> dict:
     return mark_there({"exercise": id, "cells": cells, "seed": seed}, sandbox.begin(id))
 
 
+OWN_CHANCE = {  # wrong answers whose words differ from run to run, or whose results are too large to travel
+    "numpy's source", "chance without the seed", "numbers without end"}  # fmt: skip
+
+
 # The same marks -------------------------------------------------------------------------------------------------------
 @needs_bwrap
 @pytest.mark.parametrize("id", ["01-wer", "03-mixed-op", "04-darts-step", "07-weight-slicing", "08-sandwich-step",
@@ -66,7 +70,7 @@ def test_every_answer_gets_the_mark_and_the_words_of_its_own_check(id, sandbox):
     for name, code in [("solution", solution_code(id)), *((str(answer), answer.code) for answer in mutants(id))]:
         told, here = judged(sandbox, id, code), mark(exercise(id), defined(code), 1)
         assert [r["passed"] for r in told["results"]] == [r.passed for r in here.results], (name, told["what"])
-        if "numpy's source" in name:  # its chance is the program's own
+        if name.split(": ")[-1] in OWN_CHANCE:
             continue
         said = [(r["what"], r["case"], r["slip"], r["fault"]) for r in told["results"]]
         assert said == [(r.what, r.case, r.slip, r.fault) for r in here.results], name

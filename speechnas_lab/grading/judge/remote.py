@@ -86,6 +86,8 @@ class Remote(Peer):
         told = message["error"]
         if not isinstance(told, dict) or not isinstance(told.get("types"), list):
             raise Broken("an error without its parts")
+        if "large" in told:
+            raise Wrong(f"what the function gives is too large or too deep to be looked at: {str(told['large'])[:100]}")
         origin = told.get("origin")
         if type(origin) is int and 0 <= origin < len(self.raised):
             error: BaseException = self.raised[origin]

@@ -115,6 +115,8 @@ class Peer:
         from .tensors import leaves_of
 
         tensor = self.tensors.twins[handle].tensor
+        if tensor.grad_fn is None:
+            return [grad]
         leaves = leaves_of(tensor)
         found = torch.autograd.grad(
             tensor, leaves, grad, retain_graph=True, create_graph=again is True, allow_unused=True

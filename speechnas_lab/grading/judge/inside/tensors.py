@@ -91,13 +91,15 @@ class Tensors:
                 self.open[twin.handle] = None
             if raw(tensor) == twin.value:
                 return ["twin", twin.handle, opened]
-            if self.sign > 0 and twin.handle > 0:  # the judge wrote into its own: the twin there is to follow
+            if self.sign > 0:  # the judge wrote into its own: the twin there is to follow
                 twin.learnt()
                 return ["tensor", twin.handle, payload(packer, tensor), 0, None, None, opened, False]
+        leaves = None
+        if twin is not None and tensor.is_leaf:  # written into, where changes do not count: other numbers, same slopes
+            leaves = [["twin", twin.handle, False]]
         twin = self.keep(tensor)
         if opened:
             self.open[twin.handle] = None
-        leaves = None
         if tensor.grad_fn is not None:
             leaves = [self.pack(packer, leaf, self.sign > 0) for leaf in leaves_of(tensor)]
         needs = 0 if not tensor.requires_grad else 2 if isinstance(tensor, nn.Parameter) else 1
@@ -134,13 +136,13 @@ class Tensors:
         if type(handle) is not int:
             raise Broken("a tensor without a handle")
         value = restored(unpacker, content)
-        if (handle > 0) == (self.sign > 0):
-            raise Broken("a tensor under a handle of this side")
         if handle in self.twins and self.sign < 0:
             with torch.no_grad():
                 self.twins[handle].tensor.data.copy_(value)
             tensor = self.twins[handle].tensor
             self.twins[handle].learnt()
+        elif (handle > 0) == (self.sign > 0):
+            raise Broken("a tensor under a handle of this side")
         else:
             tensor = self._made(unpacker, value, handle, needs, leaves, window, sparse)
             self.keep(tensor, handle)

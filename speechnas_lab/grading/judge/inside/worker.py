@@ -32,6 +32,7 @@ class Worker(Peer):
     def __init__(self, line: Line) -> None:
         super().__init__(line, -1)
         self.names: dict[str, Any] = {}
+        self.defines: list[str] = []  # of these names, those that the judge asks for
         self.made: dict[Any, Any] = {}  # handle -> stand-in
         self.places: dict[int, Any] = {}  # id of a stand-in -> handle
         self.chains: dict[int, dict[str, nn.Parameter]] = {}  # handle -> the twins that a chain of layers began with
@@ -52,6 +53,7 @@ class Worker(Peer):
     def serve(self, what: str, plain: list[Any], value: Any) -> tuple[Any, dict[str, Any]]:
         if what == "cells":
             self.names, told = run(plain[0])
+            self.defines = plain[1]
             return None, {"told": told, "callable": {n: self._callable(n) for n in plain[1]}}
         if what == "call":
             return self._call(*plain, value)
@@ -118,7 +120,7 @@ class Worker(Peer):
         return super()._say(message, value, opened, met)
 
     def failed(self, error: BaseException) -> Any:
-        own = learners_frames(error, self.names, [v for v in self.names.values() if callable(v)])
+        own = learners_frames(error, self.names, [self.names.get(name) for name in self.defines])
         kinds = [kind.__name__ for kind in type(error).__mro__][:12]
         told = {"types": kinds, "origin": getattr(error, "_origin", None)}
         try:
@@ -161,8 +163,7 @@ class Worker(Peer):
         try:
             super()._serve(message, value)
         except Broken as error:  # too much, or too deep, to be handed over
-            text = f"what it gives cannot be handed over: {error}"
-            self._say({"error": {"types": ["ValueError"], "text": text, "first": text, "origin": None}}, None)
+            self._say({"error": {"types": ["ValueError"], "large": str(error)}}, None)
         if message["ask"] == "call":
             self.tensors.open.clear()
 
@@ -194,7 +195,8 @@ class Worker(Peer):
         for place, hooks in more[2]:
             for hook in hooks:
                 told = unpacker.value(hook)
-                chain[place].register_forward_pre_hook(lambda layer, inputs, told=told: told(layer, inputs))
+                own = chain[place]  # also where a copy of it runs
+                own.register_forward_pre_hook(lambda _, inputs, told=told, own=own: told(own, inputs))
         for place, layer in enumerate(chain):
             self._keep((handle, place), layer)
         return chain
