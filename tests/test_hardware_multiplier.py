@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import product
 
 import numpy as np
@@ -166,3 +167,17 @@ def test_an_annealed_expectation_becomes_the_decided_time():
     terms = [float(penalty(alphas)) for _ in range(11)]
     assert terms[0] == pytest.approx(table.expected(alphas).item() / 0.5 - 1, rel=1e-5)
     assert terms[-1] + 1 == pytest.approx(decided / 0.5, rel=0.02) and abs(terms[0] + 1 - decided / 0.5) > 0.05
+
+
+def test_the_level_of_the_machine_is_divided_out(monkeypatch):
+    """The clock of the check: an hour later all takes a seventh longer, one network of the list twice as long."""
+    archs = [SPACE.sample(random.Random(n)) for n in range(40)]
+    archs = list(dict.fromkeys(map(SPACE.canonical, archs)))
+    truth = {arch: 1.0 + n for n, arch in enumerate(archs)}
+    level = {"now": 1.0}
+    monkeypatch.setattr(reproduce, "timed", lambda some: [truth[arch] * level["now"] for arch in some])
+    clock = reproduce.Clock(archs[5:], [truth[arch] for arch in archs[5:]])
+    level["now"] = 8 / 7
+    truth[next(iter(clock.then))] *= 2
+    assert clock(archs[:5]) == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert clock.levels == pytest.approx([8 / 7]) and 12 <= len(clock.then) <= 18

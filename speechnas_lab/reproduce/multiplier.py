@@ -26,6 +26,7 @@ WARM_STEPS, STEPS = 300, 200
 PLACES = (0.25, 0.45, 0.65)  # of the way from the fastest network of the table to the slowest
 NEAR = 0.03  # the bar: the found network takes the target's time within 3%
 COLDEST = 0.05  # last temperature of the annealed expectation: a lead of 0.1 counts as a decision
+ANCHORS = 12  # networks of the price list that are timed again with every other
 ROUNDS = 4  # times that the clock corrects the table
 
 
@@ -34,7 +35,8 @@ def multiplier(out: Path, count: int) -> dict[str, Any]:
     source, rng = speech_source(), random.Random("multiplier")
     plain = [filled(SKELETON, [block] * len(SKELETON.stages) * 2) for block in SPACE.blocks()]  # the range's ends
     archs = list({SPACE.canonical(arch): None for arch in [*plain, *(SPACE.sample(rng) for _ in range(80))]})
-    times = kept(out / "profile.json", lambda: {"latency_ms": clocked(archs)})["latency_ms"]
+    times = kept(out / "profile.json", lambda: {"latency_ms": timed(archs)})["latency_ms"]
+    clock = Clock(archs, times)
     predictor = LatencyPredictor("lookup", space=SPACE).fit(archs, times)
     table = LatencyTable.of(predictor.predict, SKELETON, SPACE.blocks())
     reached = table.fixed + reduce(np.add.outer, table.slots).ravel()  # milliseconds of every network, by the table
@@ -45,15 +47,17 @@ def multiplier(out: Path, count: int) -> dict[str, Any]:
         workers.gather(jobs)
         rows = [row for job in jobs for row in job.result()]
     for row in rows:
-        row["ways"]["clock"] = kept(out / f"clock-{row['seed']}-{row['target_ms']:.4f}.json", by_clock, row, table)
+        path = out / f"clock-{row['seed']}-{row['target_ms']:.4f}.json"
+        row["ways"]["clock"] = kept(path, by_clock, row, table, clock)
     found = list(dict.fromkeys(way["arch"] for row in rows for way in row["ways"].values()))
-    measured = dict(zip(found, clocked([Architecture.from_json(arch) for arch in found]), strict=True))
+    measured = dict(zip(found, clock([Architecture.from_json(arch) for arch in found]), strict=True))
     for row in rows:
         for way in row["ways"].values():
             way["measured_ms"] = measured[way["arch"]]
             way["off_relative"] = way["measured_ms"] / row["target_ms"] - 1
+    ways = {name: judged([row["ways"][name] for row in rows]) for name in rows[0]["ways"]}
     return {"targets_ms": targets, "fastest_ms": fastest, "slowest_ms": slowest, "near_relative": NEAR,
-            "ways": {name: judged([row["ways"][name] for row in rows]) for name in rows[0]["ways"]}, "rows": rows}
+            "levels": clock.levels, "ways": ways, "rows": rows}  # fmt: skip
 
 
 def nearest(reached: np.ndarray, wanted: float) -> float:
@@ -114,7 +118,7 @@ def annealed(lambda_: Multiplier, table: LatencyTable, steps: int) -> Callable[[
     return penalty
 
 
-def by_clock(row: dict[str, Any], table: LatencyTable) -> dict[str, Any]:
+def by_clock(row: dict[str, Any], table: LatencyTable, clock: Clock) -> dict[str, Any]:
     """The likeliest network near the target, where the clock corrects the table: measure what the table gave, move
     the wanted time by how far that was off, and ask again."""
     target, wanted, tried = row["target_ms"], row["target_ms"], {}
@@ -124,7 +128,7 @@ def by_clock(row: dict[str, Any], table: LatencyTable) -> dict[str, Any]:
         except BadInput:  # a clock so far off that no network of the table could mend it
             break
         arch = _decided(choice)
-        tried[arch] = (clocked([Architecture.from_json(arch)])[0], table.of_choice(choice))
+        tried[arch] = (clock([Architecture.from_json(arch)])[0], table.of_choice(choice))
         ms, by_table = tried[arch]
         if abs(ms / target - 1) <= NEAR / 2:
             break
@@ -133,7 +137,25 @@ def by_clock(row: dict[str, Any], table: LatencyTable) -> dict[str, Any]:
     return {"arch": arch, "table_ms": tried[arch][1], "clock_ms": tried[arch][0], "networks_measured": len(tried)}
 
 
-def clocked(archs: list[Architecture]) -> list[float]:
+class Clock:
+    """Milliseconds at the level of the price list's own run.
+
+    A shared machine is some percent faster or slower an hour later. So some networks of the list are timed again in
+    every run, and the median of what they take now, relative to then, is divided out; `levels` keeps these.
+    """
+
+    def __init__(self, archs: list[Architecture], times: list[float]) -> None:
+        places = np.argsort(times)[:: max(1, len(times) // ANCHORS)].tolist()
+        self.then, self.levels = {archs[place]: times[place] for place in places}, []
+
+    def __call__(self, archs: list[Architecture]) -> list[float]:
+        every = list(dict.fromkeys([*self.then, *archs]))
+        now = dict(zip(every, timed(every), strict=True))
+        self.levels.append(float(np.median([now[arch] / then for arch, then in self.then.items()])))
+        return [now[arch] / self.levels[-1] for arch in archs]
+
+
+def timed(archs: list[Architecture]) -> list[float]:
     """Measured milliseconds, one thread."""
     return [float(ms) for ms in profile(archs, repeats=40, progress=False).latencies]
 
