@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -186,7 +187,7 @@ class Remote(Peer):
         if kind == "architecture":
             text = str(node[1])[:20_000]
             try:
-                return Architecture.from_json(text)
+                return _architecture(text)
             except BadInput:
                 return foreign("Architecture", text[:200])
         if kind == "mine":
@@ -228,6 +229,12 @@ class Answer:
         if self._problem:
             raise Unusable(self._problem)
         return self._remote.call(self._name, inputs, options, meter, times)
+
+
+@lru_cache(5000)
+def _architecture(text: str) -> Architecture:
+    """An architecture; a search asks for the same ones again and again."""
+    return Architecture.from_json(text)
 
 
 def _allowed(thing: Any) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class Worker(Peer):
     def __init__(self, line: Line) -> None:
         super().__init__(line, -1)
         self.names: dict[str, Any] = {}
+        self.texts: dict[int, tuple[Any, str]] = {}  # id of an architecture -> itself and its text
         self.defines: list[str] = []  # of these names, those that the judge asks for
         self.made: dict[Any, Any] = {}  # handle -> stand-in
         self.places: dict[int, Any] = {}  # id of a stand-in -> handle
@@ -47,8 +48,6 @@ class Worker(Peer):
         while True:
             message, value = self._hear()
             self._serve(message, value)
-            with suppress(Exception):  # of a learner's own
-                sys.stdout.flush()
 
     def serve(self, what: str, plain: list[Any], value: Any) -> tuple[Any, dict[str, Any]]:
         if what == "cells":
@@ -67,6 +66,7 @@ class Worker(Peer):
             self.tensors.forget()
             self.chances.clear()
             self.made.clear()
+            self.texts.clear()
             self.places.clear()
             self.chains.clear()
             return None, {}
@@ -108,6 +108,8 @@ class Worker(Peer):
         more["swapped"] = found
 
     def _say(self, message: dict[str, Any], value: Any, opened: bool = False, met: set[int] | None = None) -> Pack:
+        with suppress(Exception):  # of a stream of the learner's own
+            sys.stdout.flush()  # what was printed is there before the answer is
         if isinstance(value, Told):  # an answer with changes of what was handed over: all in one message
             pack = Pack(self, opened)
             message["before"] = self.tensors.changes(pack)
@@ -144,7 +146,9 @@ class Worker(Peer):
         if id(value) in self.places:
             return ["mine", self.places[id(value)]]
         if type(value).__name__ == "Architecture" and type(value).__module__ == "speechnas_lab.space.architecture":
-            return ["architecture", value.to_json()]
+            if id(value) not in self.texts:
+                self.texts[id(value)] = value, value.to_json()
+            return ["architecture", self.texts[id(value)][1]]
         return odd(packer, value, depth)
 
     def unpack_special(self, unpacker: Unpack, kind: str, node: list[Any], depth: int) -> Any:
