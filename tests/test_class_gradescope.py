@@ -14,6 +14,7 @@ import pytest
 from class_judge import PaperJudge
 from class_of import notebook_of
 from exercise_files import solution_code
+from sandboxed import needs_sandbox
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.grading.classes import gradescope
@@ -128,11 +129,10 @@ def test_the_zip_holds_scripts_that_a_shell_reads_and_the_library(tmp_path):
     assert exercise("01-wer").points == 5
 
 
+@needs_sandbox
 @pytest.mark.slow
 def test_the_whole_zip_marks_a_submission_in_the_sandbox(root):
     """As Gradescope would: the ZIP unpacked into source, run_autograder called; only /autograder lies elsewhere."""
-    if shutil.which("bwrap") is None:
-        pytest.skip("bubblewrap is not installed")
     write_autograder(root / "a.zip", ["03-mixed-op"])
     with zipfile.ZipFile(root / "a.zip") as archive:
         archive.extractall(root / "source")

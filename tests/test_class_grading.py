@@ -16,12 +16,13 @@ import psutil
 import pytest
 from class_of import EXERCISES, Known, make_class, names
 from exercise_files import ROOT
+from sandboxed import missing
 
 from speechnas_lab import cli
 from speechnas_lab.grading.classes.store import Store
 
-if shutil.which("bwrap") is None:
-    pytest.skip("bubblewrap is not installed: apt install bubblewrap", allow_module_level=True)
+if missing():
+    pytest.skip(missing(), allow_module_level=True)
 
 FEW = ["01-wer", "03-mixed-op", "10-pareto"]
 SEED = 11

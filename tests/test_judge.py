@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from exercise_files import HERE, ROOT, defined, mutants, solution_code
+from sandboxed import needs_sandbox
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.grading import judge as room
@@ -31,7 +32,6 @@ from speechnas_lab.grading.judge.sandbox import Sandbox
 from speechnas_lab.grading.submission import Cell, Submission, read
 
 LIMITS = JudgeLimits(seconds=60.0, memory_mb=2000)
-needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
 
 def submission(*sources: str) -> Submission:
@@ -55,7 +55,7 @@ OWN_CHANCE = {  # wrong answers whose words differ from run to run, or whose res
 
 
 # The same marks -------------------------------------------------------------------------------------------------------
-@needs_bwrap
+@needs_sandbox
 @pytest.mark.parametrize("id", ["01-wer", "03-mixed-op", "04-darts-step", "07-weight-slicing", "08-sandwich-step",
                                 "14-zero-cost"])  # fmt: skip
 def test_the_solution_is_right_apart_too(id, sandbox):
@@ -63,7 +63,7 @@ def test_the_solution_is_right_apart_too(id, sandbox):
     assert (told["outcome"], told["points"]) == ("right", exercise(id).points), told["what"]
 
 
-@needs_bwrap
+@needs_sandbox
 @pytest.mark.slow
 @pytest.mark.parametrize("id", HERE)
 def test_every_answer_gets_the_mark_and_the_words_of_its_own_check(id, sandbox):
@@ -76,7 +76,7 @@ def test_every_answer_gets_the_mark_and_the_words_of_its_own_check(id, sandbox):
         assert said == [(r.what, r.case, r.slip, r.fault) for r in here.results], name
 
 
-@needs_bwrap
+@needs_sandbox
 def test_wrong_answers_hear_the_same_words(sandbox):
     for id in ("01-ctc-collapse", "05-second-order", "15-fake-quantise"):
         wrong = [answer for answer in mutants(id) if answer.kind == "wrong"][:4]
@@ -88,7 +88,7 @@ def test_wrong_answers_hear_the_same_words(sandbox):
 
 
 # The face -------------------------------------------------------------------------------------------------------------
-@needs_bwrap
+@needs_sandbox
 def test_jobs_come_back_with_their_keys_and_typed_outcomes():
     wer = solution_code("01-wer")
     half = wer.replace("max(1, len(said))", "len(said)")
@@ -111,7 +111,7 @@ def test_jobs_come_back_with_their_keys_and_typed_outcomes():
     assert len(found["right"].results) == len(exercise("01-wer").checks) and found["right"].seconds > 0
 
 
-@needs_bwrap
+@needs_sandbox
 def test_a_worker_that_dies_is_the_graders_fault_and_no_zero(monkeypatch):
     from speechnas_lab.grading.judge import judging
 
@@ -339,7 +339,7 @@ DAMAGES = {  # what happened -> (how, exercise, points lost, what is said of it)
 }
 
 
-@needs_bwrap
+@needs_sandbox
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damaged_work_is_graded_as_far_as_it_goes(name, sandbox, tmp_path):
     change, id, lost, said = DAMAGES[name]

@@ -7,7 +7,6 @@ this answer earns, and `# off: yes` where it succeeds without the sandbox. What 
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import time
 from dataclasses import dataclass, replace
@@ -16,12 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 from exercise_files import solution_code
+from sandboxed import needs_sandbox
 
 from speechnas_lab.grading.judge import JudgeLimits
 from speechnas_lab.grading.judge.bench import mark
 from speechnas_lab.grading.judge.sandbox import Sandbox
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+pytestmark = needs_sandbox
 LIMITS = JudgeLimits(seconds=1.5, memory_mb=300, output_mb=20, disk_mb=16)
 HONEST = solution_code("01-ctc-collapse")
 
