@@ -11,17 +11,18 @@ how much, in relation, that is wrong.
     "corrected", known=other    what `other` says of its device, moved         none: ten samples are enough for the move
                                 to this one, see `few_shot`
 
-Measured on two busy cores: 100 architectures of the laptop preset to learn from, 50 others, mean of six draws. Two
-profiles of the same architectures agree within 10% for all, within 5% for 97%, Spearman 0.998.
+Measured with ONNX Runtime and one thread: 100 architectures of the laptop preset to learn from, 50 others, mean of six
+draws (`speechnas reproduce predictors`). Two profiles of the same architectures agree within 10% for 100%, within
+5% for 99%, Spearman 0.999.
 
     kind                    within 10%   within 5%   Spearman
-    forest without a line   72%          41%         0.955    (it can only repeat latencies that it has seen)
-    lookup                  99 to 100%   82%         0.993
-    forest                  97 to 99%    86%         0.993
-    mlp                     98 to 99%    85%         0.993
-    corrected               100%         92%         0.995
+    lookup                  99%          93%         0.996
+    forest                  100%         94%         0.997
+    mlp                     100%         93%         0.996
+    corrected               99%          96%         0.997
 
-On each device at hand, on a new one with ten samples, how often the intervals hold: `speechnas reproduce predictors`.
+A forest without a line can only repeat latencies that it has seen: 72%, 41%, 0.955 in an earlier profile. The same command
+tells of the other devices at hand, of a new one with ten samples, and of how often the intervals hold.
 """
 
 from __future__ import annotations
