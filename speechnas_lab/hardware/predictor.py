@@ -21,8 +21,8 @@ draws (`speechnas reproduce predictors`). Two profiles of the same architectures
     mlp                     100%         93%         0.996
     corrected               99%          96%         0.997
 
-A forest without a line can only repeat latencies that it has seen: 72%, 41%, 0.955 in an earlier profile. The same command
-tells of the other devices at hand, of a new one with ten samples, and of how often the intervals hold.
+A forest without a line can only repeat latencies that it has seen: 72%, 41%, 0.955 in an earlier profile. The same
+command tells of the other devices at hand, of a new one with ten samples, and of how often the intervals hold.
 """
 
 from __future__ import annotations
