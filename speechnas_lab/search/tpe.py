@@ -28,7 +28,7 @@ class TPE(Strategy):
     ...     strategy.tell(trial, (trial.arch.depth,))
     """
 
-    suggestions = 2  # in one ask; each takes some 4 ms, and known ones come again and again
+    suggestions = 3  # in one ask; each takes some 4 ms, and known ones come again and again
 
     def __init__(
         self,
@@ -55,19 +55,21 @@ class TPE(Strategy):
         if self._starting:
             return self.space.sample(self.rng)
         if attempt >= self.suggestions:
-            return self.near(self._last, attempt)
+            return self.near(self._last, attempt // 5)  # for long one change at a time: here TPE is a local search
         self._last = self._suggestion()
         return self._last
 
     def _suggestion(self) -> Any:
-        from optuna.trial import TrialState, create_trial
+        from optuna.trial import TrialState
 
         from .optuna_bridge import distributions
 
         self._tell_optuna()
-        genes, asking = distributions(self.space), create_trial(state=TrialState.RUNNING)
-        suggested = self._study.sampler.sample_relative(self._study, asking, genes)
-        return repaired(self.space, [suggested[name] for name in genes], self.rng)
+        asked = self._study.ask()
+        suggested = asked.relative_params  # all genes together; a suggestion for each would cost as much again
+        # Failed trials are those that TPE leaves out: the real result comes in with `add_trial`.
+        self._study.tell(asked, state=TrialState.FAIL)
+        return repaired(self.space, [suggested[name] for name in distributions(self.space)], self.rng)
 
     def _tell_optuna(self) -> None:
         """Hand over new results in the order of asking, so that the order of tells changes nothing."""

@@ -20,7 +20,7 @@ from ..exercise import Wrong
 from ..marking import Told, Unusable
 from .inside.peer import Pack, Peer, Unpack
 from .inside.stand_ins import LAYERS
-from .inside.values import foreign
+from .inside.values import Foreign, foreign
 from .inside.wire import Broken, Line
 
 MOST_QUESTIONS = 500_000  # that an answer may ask in all checks of an exercise
@@ -145,6 +145,8 @@ class Remote(Peer):
     def pack_special(self, packer: Pack, value: Any, depth: int) -> Any:
         if type(value) is Architecture:
             return ["architecture", value.to_json()]
+        if isinstance(value, Foreign):  # it comes from the learner's code, and the check passes it on
+            raise Wrong(f"a function gives a {type(value).__name__}, which no other function can be given")
         handle = self.handles.setdefault(id(value), len(self.things) + 1)
         self.things[handle] = value
         if isinstance(value, Choices):
