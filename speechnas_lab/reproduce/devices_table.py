@@ -113,10 +113,12 @@ def contrasts(winners: Mapping[str, Architecture]) -> list[str]:
     """For each winner, a sentence on what it alone has or lacks, and of what it has the most or the fewest."""
     have, much = ({name: ask(arch) for name, arch in winners.items()} for ask in (choices, numbers))
     lines = []
-    for name, arch in winners.items():
+    for arch in dict.fromkeys(winners.values()):
+        names = [name for name, another in winners.items() if another == arch]
         others = [other for other, another in winners.items() if another != arch]
+        name, told = names[0], ", ".join(names)
         if not others:
-            lines.append(f"{name}: the same network as every other winner.")
+            lines.append(f"{told}: the same network as every other winner.")
             continue
         alone = have[name] - set().union(*(have[other] for other in others))
         lacks = set.intersection(*(have[other] for other in others)) - have[name]
@@ -124,7 +126,7 @@ def contrasts(winners: Mapping[str, Architecture]) -> list[str]:
         parts += [f"it alone lacks {_list(lacks)}"] if lacks and len(others) > 1 else []
         parts += [words for key in much[name] if (words := _extreme(key, much[name][key],
                                                                     [much[other][key] for other in others]))]
-        lines.append(f"{name}: {'; '.join(parts) or 'nothing that no other winner has'}.")
+        lines.append(f"{told}: {'; '.join(parts) or 'nothing that no other winner has'}.")
     return lines
 
 
