@@ -302,4 +302,4 @@ def test_what_winners_have_that_others_lack():
     assert "it alone lacks kernels of 9, one feed-forward layer in a block" in one
     assert "the most blocks (2 against 1)" in one and "the most blocks with attention (1 against 0)" in one
     assert two == "two: nothing that no other winner has." and "it alone has relu activations" in three
-    assert devices_table.contrasts({"a": SMALL, "b": SMALL})[0] == "a: the same network as every other winner."
+    assert devices_table.contrasts({"a": SMALL, "b": SMALL}) == ["a, b: the same network as every other winner."]
