@@ -148,3 +148,14 @@ def test_two_objectives_and_parameters_of_someone_else() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(BadInput, match="startup"):
         TPE(SPACE, startup=0)
+
+
+def test_tpe_heeds_every_result_not_only_the_first() -> None:
+    """The first ten results praise option 0 of a gene, all later ones option 5: then 5 is what TPE suggests."""
+    strategy = TPE(GeneSpace(4, 6), seed=0)
+    for number in range(60):
+        trial = strategy.ask()
+        first = trial.arch.genes[0]
+        strategy.tell(trial, (float(first if number < 10 else -first),))
+    suggested = [strategy._suggestion().genes[0] for _ in range(20)]
+    assert sum(suggested) / len(suggested) > 3.5
