@@ -6,5 +6,5 @@ from speechnas_lab.grading import EXERCISES
 from speechnas_lab.grading.writing.source import ROOT, cells_code, defined, files, message, solution_code
 from speechnas_lab.grading.writing.source import answers as mutants
 
-__all__ = ["HERE", "ROOT", "cells_code", "defined", "message", "mutants", "solution_code"]
+__all__ = ["EXERCISES", "HERE", "ROOT", "cells_code", "defined", "message", "mutants", "solution_code"]
 HERE = [id for id in EXERCISES if files(id).checks.exists()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import html
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from class_judge import PaperJudge
 from class_of import notebook_of
-from exercise_files import solution_code
+from exercise_files import EXERCISES, solution_code
 
 from speechnas_lab.grading.blank import blank
 from speechnas_lab.grading.classes import run
@@ -95,6 +96,50 @@ def test_marks_given_in_formgrader_are_kept_and_those_of_manual_csv_win(classroo
     assert marks() == {"anna": "5", "bob": "3", "eve": "4", "late": ""}
 
 
+def copied(code: str, name: str = "answer", first: bool = False, code_of_copy: str = "# points: 1") -> dict:
+    """A notebook in which one cell stands twice, as editors copy it: without its own id."""
+    notebook = notebook_of("01-wer", code)
+    at = next(place for place, cell in enumerate(notebook["cells"]) if cell["id"] == name)
+    twin = copy.deepcopy(notebook["cells"][at])
+    twin["id"], twin["source"] = "f00d", code_of_copy
+    notebook["cells"].insert(0 if first else at + 1, twin)
+    return notebook
+
+
+def swapped(code: str) -> dict:
+    notebook = notebook_of("01-wer", code)
+    ids = {cell["id"]: cell["metadata"].get("nbgrader") for cell in notebook["cells"]}
+    ids["answer"]["grade_id"], ids["check"]["grade_id"] = "check", "answer"
+    return notebook
+
+
+def spaced(code: str) -> dict:
+    notebook = notebook_of("01-wer", code)
+    for cell in notebook["cells"]:
+        if cell["id"] == "answer":
+            cell["metadata"]["nbgrader"]["grade_id"] = "answer "
+    return notebook
+
+
+def test_copied_cells_and_swapped_ids_keep_their_rows_in_the_gradebook(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "write_autograder", lambda *_: None)
+    good = "# points: 5"
+    odd = {"after": copied(good), "first": copied(good, first=True), "check": copied(good, "check"),
+           "swapped": swapped(good), "spaced": spaced(good)}  # fmt: skip
+    for student, notebook in odd.items():
+        for id, text in (("01-wer", notebook), ("03-mixed-op", notebook_of("03-mixed-op", "# points: 4"))):
+            path = tmp_path / "in" / student / id / f"{id}.ipynb"
+            path.parent.mkdir(parents=True)
+            path.write_text(json.dumps(text), encoding="utf-8")
+    grade_class(tmp_path / "in", tmp_path / "out", Settings(judge=PaperJudge, seed=1))
+    with opened(tmp_path / "out" / "nbgrader" / "gradebook.db") as book:
+        for id, points in (("01-wer", 5), ("03-mixed-op", 4)):
+            assert {s.student.id: s.score for s in book.assignment_submissions(id)} == dict.fromkeys(odd, points)
+    for student in odd:
+        page = (tmp_path / "out" / "feedback" / f"{student}.html").read_text(encoding="utf-8")
+        assert re.search("stands on cells|now called|space around it", page), student
+
+
 def test_a_damaged_gradebook_is_told_and_not_lost(classroom):
     out = classroom()
     (out / "nbgrader" / "gradebook.db").write_bytes(b"SQLite format 3\0 no more")
@@ -139,28 +184,65 @@ def test_nbgraders_own_feedback_shows_our_marks_and_no_hidden_test(classroom):
     command(course, "db", "assignment", "list")
 
 
+def handed_in(course: Path, student: str, id: str, code: str | None) -> None:
+    """The released notebook with its answer cell written; None leaves the blank."""
+    notebook = json.loads((course / "exercises" / id / f"{id}.ipynb").read_text(encoding="utf-8"))
+    if code is not None:
+        next(cell for cell in notebook["cells"] if cell["id"] == "answer")["source"] = code
+    path = course / "submitted" / student / id / f"{id}.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_an_nbgrader_course_uses_the_folders_without_our_command(tmp_path):
-    """solutions/ dropped into a course, released, collected and graded by nbgrader alone."""
-    for name in ("solutions", "exercises"):
-        shutil.copytree(ROOT / name / "03-mixed-op", tmp_path / name / "03-mixed-op")
+    """solutions/ dropped into a course: every exercise released and graded by nbgrader alone."""
+    shutil.copytree(ROOT / "solutions", tmp_path / "solutions")
     shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
-    shutil.rmtree(tmp_path / "exercises")
-    command(tmp_path, "generate_assignment", "03-mixed-op")
-    released = tmp_path / "exercises" / "03-mixed-op" / "03-mixed-op.ipynb"
-    assert json.loads(released.read_text())["cells"] == json.loads(blank("03-mixed-op"))["cells"]
-    answers = {"anna": solution_code("03-mixed-op"), "bob": "def mix(x, operations, alpha): return x"}
-    for student, code in answers.items():
-        path = tmp_path / "submitted" / student / "03-mixed-op" / "03-mixed-op.ipynb"
-        path.parent.mkdir(parents=True)
-        notebook = json.loads(released.read_text())
-        next(cell for cell in notebook["cells"] if cell["id"] == "answer")["source"] = code
-        path.write_text(json.dumps(notebook))
-    command(tmp_path, "autograde", "03-mixed-op")
-    rows = exported(tmp_path)
-    assert rows["anna", "03-mixed-op"]["score"] == "4.0" and rows["bob", "03-mixed-op"]["score"] == "0.0"
-    command(tmp_path, "generate_feedback", "03-mixed-op")
-    page = (tmp_path / "feedback" / "bob" / "03-mixed-op" / "03-mixed-op.html").read_text(encoding="utf-8")
-    words = html.unescape(re.sub(r"<[^>]+>", "", page))
-    assert "HIDDEN TESTS" not in words and "1.0986123" not in words and "must_pass" not in words
-    assert "Not all tests passed" in words and "def mix" in words
+    wrong = []
+    for id in EXERCISES:
+        command(tmp_path, "generate_assignment", id)
+        released = json.loads((tmp_path / "exercises" / id / f"{id}.ipynb").read_text(encoding="utf-8"))
+        assert released["cells"] == json.loads(blank(id))["cells"], id
+        handed_in(tmp_path, "anna", id, solution_code(id))
+        handed_in(tmp_path, "bob", id, None)
+        command(tmp_path, "autograde", id)
+    for (student, id), row in exported(tmp_path).items():
+        full = float(row["max_score"])
+        if float(row["score"]) != (full if student == "anna" else 0) or not full:
+            wrong.append((student, id, row["score"], full))
+    assert not wrong
+    page = feedback_page(tmp_path, "bob", "03-mixed-op")
+    assert "HIDDEN TESTS" not in page and "1.0986123" not in page and "must_pass" not in page
+    assert "Not all tests passed" in page and "def mix" in page
+
+
+def feedback_page(course: Path, student: str, id: str) -> str:
+    command(course, "generate_feedback", id)
+    page = (course / "feedback" / student / id / f"{id}.html").read_text(encoding="utf-8")
+    return html.unescape(re.sub(r"<[^>]+>", "", page))
+
+
+@pytest.mark.slow
+def test_an_exercise_travels_through_nbgraders_exchange(tmp_path):
+    """Released, fetched, handed in, collected and graded by nbgrader alone."""
+    course, home, id = tmp_path / "course", tmp_path / "student", "10-pareto"
+    home.mkdir()
+    shutil.copytree(ROOT / "solutions" / id, course / "solutions" / id)
+    config = (ROOT / "nbgrader_config.py").read_text() + f"\nc.Exchange.root = {str(tmp_path / 'exchange')!r}\n"
+    for folder in (course, home):
+        (folder / "nbgrader_config.py").write_text(config)
+    (tmp_path / "exchange").mkdir(mode=0o777)
+    (tmp_path / "exchange").chmod(0o777)
+    command(course, "generate_assignment", id)
+    command(course, "release_assignment", id)
+    command(home, "fetch_assignment", id)
+    path = home / id / f"{id}.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    next(cell for cell in notebook["cells"] if cell["id"] == "answer")["source"] = solution_code(id)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    command(home, "submit", id)
+    command(course, "collect", id)
+    command(course, "autograde", id)
+    ((_, row),) = exported(course).items()
+    assert row["score"] == row["max_score"] != "0.0"
