@@ -53,6 +53,7 @@ GLOSSARY = [
     ("Real-time factor (RTF)", "Computing time divided by the audio's length, from sound to text, one utterance at a "
      "time on one thread. 0.01 means that a minute of speech takes 0.6 seconds."),
     ("Latency", "How long the network itself takes for two seconds of speech: the median of many warm runs."),
+    ("Energy", "What the network alone takes from a battery for one second of speech."),
     ("fp32 and int8", "Two ways to store a weight: a 32-bit fraction, or a whole number of 8 bits with a common scale. "
      "int8 takes about a quarter of the space; it need not be faster."),
     ("Stored", "The bytes of the weights as they lie in the file. Decimal units: 1 MB is 1,000,000 bytes."),

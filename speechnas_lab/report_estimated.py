@@ -8,7 +8,7 @@ from speechnas_lab.hardware.energy import Battery
 from speechnas_lab.report_words import estimated_on, milliseconds, number, significant
 
 Column = tuple[str, str, Callable[[float], str]]  # key, heading, how to print
-SPEECH = "energy of the encoder for a second of speech"
+SPEECH = "energy, 1 s of speech"
 ENERGY = {"energy_mj": "", "energy_estimated_mj": ", estimated"}  # key of what was taken here -> more of its heading
 
 

@@ -251,19 +251,20 @@ def int8_words(winner: dict, peer: dict | None) -> str | None:
 
 def limit_words(findings: dict, winner: dict) -> list[str]:
     """Does the winner, as measured, keep each limit?"""
-    said = []
-    stored = number(winner.get("bytes_int8")) or winner.get("bytes_fp32")
-    away = estimated_on(findings)
+    away, said = estimated_on(findings), []
     latency = winner.get("latency_estimated_ms" if away else "latency_ms")
     for key, value, form, what in (
         ("latency_ms", latency, milliseconds, f"Estimated latency on {away}" if away else "Latency"),
-        ("bytes", stored, size, "Stored size"),
+        ("bytes", number(winner.get("bytes_int8")) or winner.get("bytes_fp32"), size, "Stored size"),
         ("memory_bytes", winner.get("peak_memory_bytes"), size, "Peak memory"),
     ):
         limit, measured = number(findings.get("limits", {}).get(key)), number(value)
         if limit is not None and measured is not None:
-            kept = "within" if measured <= limit else "OVER"
-            said.append(f"{what} {form(measured)}, {kept} the limit of {form(limit)}.")
+            over, spread = measured / limit - 1, number(findings.get("profile_spread")) or 0.0
+            at = what == "Latency" and 0 < over <= spread
+            more = f": {100 * over:.2g}% over, and two timings here differ by {100 * spread:.2g}%" if at else ""
+            kept = "within" if over <= 0 else "at" if at else "OVER"
+            said.append(f"{what} {form(measured)}, {kept} the limit of {form(limit)}{more}.")
     return said
 
 

@@ -153,6 +153,9 @@ def test_headline_better_and_worse() -> None:
     assert "points above (worse than) the hand-designed curve" in said
     winner["latency_ms"] = 5.5
     assert "Latency 5.50 ms, OVER the limit of 4.00 ms." in report_words.verdicts(findings)
+    winner["latency_ms"] = 4.05  # repeats stray by 1.4%
+    at = "Latency 4.05 ms, at the limit of 4.00 ms: 1.2% over, and two timings here differ by 1.4%."
+    assert at in report_words.verdicts(findings)
 
 
 def test_headline_smoke_says_that_numbers_mean_nothing() -> None:

@@ -32,7 +32,7 @@ def test_the_page_says_estimated_wherever_a_number_is():
             around = text[max(0, found.start() - 120) : found.end() + 40]
             assert "stimated" in around or "measured here" in text[: found.start()], around
     assert "latency on raspberry-pi-4, estimated" in text
-    assert "energy of the encoder for a second of speech on raspberry-pi-4, estimated" in text
+    assert "energy, 1 s of speech on raspberry-pi-4, estimated" in text
     assert "latency, measured here" in text and "estimated latency on raspberry-pi-4 77.8 ms" in text
     assert any(word.strip() == "Estimated" for word in outline.words)  # the glossary
 
@@ -79,7 +79,7 @@ def test_energy_here_has_a_column_and_an_hour_of_speech(key, word):
     for row in findings["models"]:
         row |= {key: 12.5, "energy_by": "by a meter"}
     _, text = read(findings)
-    assert ("energy of the encoder for a second of speech, estimated" in text) == bool(word)
+    assert ("energy, 1 s of speech, estimated" in text) == bool(word)
     assert f"encoder, a second of speech 12.5 mJ{word} by by a meter" in text
     # 12.5 mJ x 3,600 s are 45 J; 1 mAh at 3.6 V is 12.96 J
     assert f"an hour of speech, battery of an 18650 cell 3.47 mAh{word}, 0.12% of 3,000 mAh" in text
