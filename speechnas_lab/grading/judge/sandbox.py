@@ -9,47 +9,24 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from ...errors import BadInput
-from .inside.wire import Late, Line
+from .running import START, JudgeLimits, Running
 from .views import LIBRARY, lay_out, view
 
 MISSING = "grading a class needs bubblewrap, which keeps strangers' code apart"
 NOBODY = 65534
 NEW_MOUNTS, PRIVATE, BIND = 0x20000, 1 << 18 | 16384, 4096 | 16384
-START = 300.0  # seconds in which the warm process has to be ready
 COURSE = "/course"
 PREFIX = "speechnas-judge-"  # of folders in /tmp
-LOOK = 0.2  # seconds between two looks at what a process takes
-KEPT = 20_000  # bytes that are kept of what an answer prints
-
-
-@dataclass(frozen=True)
-class JudgeLimits:
-    """Of one submission. seconds: of the clock. memory_mb: beyond what the library itself needs. output_mb: printed.
-    processes: at one time, threads among them. disk_mb: of files in its own /tmp.
-    """
-
-    seconds: float = 60.0
-    memory_mb: int = 1000
-    output_mb: int = 256
-    processes: int = 24
-    disk_mb: int = 64
 
 
 def bubblewrap() -> str:
@@ -169,101 +146,6 @@ class Sandbox:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Running:
-    """An answer's process. line: to talk to it, until its time is over. Watches what it prints and takes."""
-
-    def __init__(self, end: socket.socket, told: socket.socket, out: int, limits: JudgeLimits) -> None:
-        self.end, self.told, self.out, self.limits = end, told, out, limits
-        self.printed, self.kept, self.over, self.ended = 0, bytearray(), "", ""
-        told.settimeout(START)
-        try:
-            text, pids, _, _ = socket.recv_fds(told, 4096, 1)
-        except OSError:
-            text, pids = b"", []
-        self.pid = pids[0] if pids else -1
-        if not pids:
-            self.close()
-            raise OSError(f"no process for an answer could be started: {text.decode('utf-8', 'replace').strip()}")
-        os.set_blocking(out, False)
-        self.until = time.monotonic() + limits.seconds
-        self.line = Watched(self)
-
-    def look(self) -> None:
-        """Read what it printed; note a limit that it passed, and end it then."""
-        with suppress(BlockingIOError):
-            while part := os.read(self.out, 65536):
-                self.printed += len(part)
-                self.kept += part[: max(0, KEPT - len(self.kept))]
-                if self.printed > self.limits.output_mb * 10**6:
-                    return self.stop(f"it printed more than {self.limits.output_mb} MB")
-        if self._memory() > (self.limits.memory_mb + 500) * 2**20:
-            self.stop("it took more memory than allowed")
-
-    def _memory(self) -> int:
-        """Bytes that its processes hold by themselves."""
-        total = 0
-        with suppress(psutil.Error, OSError, ValueError):
-            top = psutil.Process(_pid_of(self.pid))
-            for process in (top, *top.children(recursive=True)):
-                with open(f"/proc/{process.pid}/statm") as file:
-                    _, resident, shared, *_ = map(int, file.read().split())
-                total += (resident - shared) * 4096
-        return total
-
-    def stop(self, why: str) -> None:
-        """End it: it passed a limit."""
-        self.over = self.over or why
-        self.kill()
-
-    def kill(self) -> None:
-        with suppress(OSError):
-            signal.pidfd_send_signal(self.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """End it and all that it started; `ended` says how it had ended."""
-        with suppress(OSError):
-            self.end.close()
-        if self.pid >= 0:
-            if not self.over:
-                select.select([self.pid], [], [], 0.2)  # it may end by itself
-            self.kill()
-            with suppress(OSError, ValueError):
-                self.told.settimeout(20.0)
-                told = json.loads(self.told.recv(4096) or b"{}")
-                code = told.get("exit")
-                self.ended = f"signal {-code}" if code < 0 else f"exit status {code}"
-            os.close(self.pid)
-            self.pid = -1
-        self.told.close()
-        os.close(self.out)
-
-
-class Watched(Line):
-    """The line to an answer's process; while nothing comes, the process is looked after."""
-
-    def __init__(self, running: Running) -> None:
-        super().__init__(running.end)
-        self.running, self.looked = running, time.monotonic()
-        running.end.setblocking(False)
-
-    def take(self) -> tuple[Any, memoryview]:
-        if time.monotonic() - self.looked > LOOK:  # where answers come at once, nobody waits
-            self._look()
-        return super().take()
-
-    def wait(self, to_write: bool) -> None:
-        end, out = self.end, self.running.out
-        ready, _, _ = select.select([end, out] if not to_write else [out], [end] if to_write else [], [], LOOK)
-        if out in ready or time.monotonic() - self.looked > LOOK:
-            self._look()
-
-    def _look(self) -> None:
-        self.looked = time.monotonic()
-        if self.looked > self.running.until:
-            raise Late
-        self.running.look()
-
-
 def _python() -> list[Path]:
     """The folders that Python itself and its packages need, the system's own left out."""
     packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
@@ -280,9 +162,3 @@ def _start(course: str, control: int) -> str:
     paths = [course, *dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))]
     return (f"import socket, sys; sys.path[:0] = {paths[:1]!r}; sys.path += {paths[1:]!r}; "
             f"from inside import template; template.main(socket.socket(fileno={control}))")  # fmt: skip
-
-
-def _pid_of(descriptor: int) -> int:
-    """The process behind a descriptor of one."""
-    with open(f"/proc/self/fdinfo/{descriptor}") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Pid:"))
