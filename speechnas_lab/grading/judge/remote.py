@@ -24,6 +24,7 @@ from .inside.values import Foreign, foreign
 from .inside.wire import Broken, Line
 
 MOST_QUESTIONS = 500_000  # that an answer may ask in all checks of an exercise
+MOST_ERRORS = 10_000  # of one check's that the answer may hear of
 
 
 class Remote(Peer):
@@ -122,7 +123,9 @@ class Remote(Peer):
     def failed(self, error: BaseException) -> Any:
         if isinstance(error, Wrong):
             self.final = error  # whatever the learner's code makes of it
-        self.raised.append(error)
+        if len(self.raised) >= MOST_ERRORS:
+            raise Broken(f"it asked for more than {MOST_ERRORS:,} errors")
+        self.raised.append(_bare(error))
         kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
         text = "" if isinstance(error, Wrong) else str(error)[:500]
         return [kinds, text, len(self.raised) - 1]
@@ -247,9 +250,17 @@ def _allowed(thing: Any) -> tuple[str, ...]:
     return (*handed, "__call__") if isinstance(thing, nn.Module) or not handed else handed
 
 
+def _bare(error: BaseException) -> BaseException:
+    """The error without the frames that it came through, which hold all that the question held."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 def _error(kinds: list[str], text: str) -> BaseException:
-    """An error like the learner's: the nearest type of Python's own, under the name that it had there."""
-    found = (getattr(builtins, kind, None) for kind in kinds)
+    """An error like the learner's: the nearest type of Python's own, under the name that it had there. Never
+    StopIteration itself, which would end a loop of the check's.
+    """
+    found = (getattr(builtins, kind, None) for kind in kinds if kind not in ("StopIteration", "StopAsyncIteration"))
     base = next((kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception | SystemExit)), None)
     try:
         plain = (base or Exception)(text)

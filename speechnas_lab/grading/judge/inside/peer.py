@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import random
 import struct
+from collections import deque
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +20,7 @@ from .values import Packer, Unpacker, odd, odd_back
 from .wire import Broken, Gone, Late, Line
 
 STATE = struct.Struct("<625I")
+MOST_CHANCES = 10_000  # generators, of one check
 
 
 class Peer:
@@ -79,7 +82,7 @@ class Peer:
             value = unpack.value(message["value"])
             self.tensors.heed(unpack, message["after"])
             self._move(unpack, message["chances"])
-        except (TypeError, ValueError, KeyError, IndexError, RuntimeError, AttributeError, OverflowError) as error:
+        except Exception as error:
             raise Broken(f"a message is not as it should be ({type(error).__name__})") from None
         self.heard = unpack
         return message, value
@@ -138,6 +141,8 @@ class Peer:
         if handle not in self.chances:
             if type(handle) is not int or (handle > 0) == (self.sign > 0):
                 raise Broken("a generator of chance under a handle of this side")
+            if len(self.chances) >= MOST_CHANCES:
+                raise Broken("there are too many generators of chance")
             self.chances[handle] = [random.Random(0), None]
         return self.chances[handle][0]
 
@@ -171,9 +176,13 @@ class Peer:
 
 
 def refill(old: Any, new: Any) -> None:
-    """Make a container hold what another of its type holds."""
+    """Make a container hold what another of its type holds. No array comes into a list that had none: whoever compares
+    the list would compare numbers by number.
+    """
     if type(old) is not type(new):
         raise Broken("a container became another one")
+    if isinstance(old, (list, dict, set)) and _holds_numbers(new) and not _holds_numbers(old):
+        raise Broken("an array came into a list that had none")
     if isinstance(old, list):
         old[:] = new
     elif isinstance(old, (dict, set)):
@@ -181,6 +190,15 @@ def refill(old: Any, new: Any) -> None:
         old.update(new)
     elif old.shape == new.shape and old.dtype == new.dtype:
         old[...] = new
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Whether there is an array or a tensor in it."""
+    if isinstance(value, dict):
+        return any(map(_holds_numbers, (*value, *value.values())))
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        return any(map(_holds_numbers, value))
+    return isinstance(value, (np.ndarray, Tensor))
 
 
 class Pack(Packer):

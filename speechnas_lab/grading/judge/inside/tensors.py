@@ -21,6 +21,7 @@ DTYPES = {str(kind)[6:]: kind for kind in (
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128, torch.bool,
     torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)}  # fmt: skip
 MOST_LEAVES, MOST_NODES = 1000, 100_000  # of one graph
+MOST_HELD, EACH = 2**28, 4000  # bytes of all tensors that are shared; each costs some beside its numbers
 RECENT = 64  # twins of which a result may be a view
 Slopes = Callable[[int, Tensor], list[Tensor | None]]
 
@@ -63,6 +64,7 @@ class Tensors:
         self.places: dict[int, int] = {}  # id of a tensor -> handle
         self.open: dict[int, None] = {}  # handles of those whose changes count
         self.given = getattr(self, "given", 0)
+        self.held = 0  # bytes, as the other side may make ever more of them
 
     def find(self, tensor: Tensor) -> Twin | None:
         twin = self.twins.get(self.places.get(id(tensor), 0))
@@ -73,6 +75,9 @@ class Tensors:
         if handle is None:
             self.given += 1
             handle = self.sign * self.given
+        self.held += 2 * tensor.nbytes + EACH
+        if self.held > MOST_HELD:
+            raise Broken("there are too many tensors")
         self.twins[handle] = twin = Twin(handle, tensor)
         self.places[id(tensor)] = handle
         return twin
@@ -172,7 +177,8 @@ class Tensors:
         handle, size, stride, offset = window
         twin = self.twins.get(handle)
         whole = [*size, *stride, offset]
-        if twin is None or len(size) != len(stride) or any(type(n) is not int or n < 0 for n in whole):
+        same = tuple(size) == value.shape and len(size) == len(stride)
+        if twin is None or not same or any(type(n) is not int or n < 0 for n in whole):
             return None
         base = twin.tensor
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
@@ -203,6 +209,8 @@ class Tensors:
             twin = self.twins[handle]
             if value is not None:
                 new = restored(unpacker, value)
+                if self.sign > 0 and (new.shape != twin.tensor.shape or new.dtype != twin.tensor.dtype):
+                    raise Broken("a tensor that was handed over has another shape or type afterwards")
                 if new.shape == twin.tensor.shape and new.dtype == twin.tensor.dtype:
                     twin.tensor.data.copy_(new)
                 else:
