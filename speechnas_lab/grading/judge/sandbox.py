@@ -26,6 +26,7 @@ MISSING = "grading a class needs bubblewrap, which keeps strangers' code apart"
 NOBODY = 65534
 NEW_MOUNTS, PRIVATE, BIND = 0x20000, 1 << 18 | 16384, 4096 | 16384
 COURSE = "/course"
+PARTS = ("bin", "lib", "lib64", "pyvenv.cfg")  # of an environment of Python's
 PREFIX = "speechnas-judge-"  # of folders in /tmp
 
 
@@ -86,7 +87,8 @@ class Sandbox:
         if libc.unshare(NEW_MOUNTS) or mount(None, "/", PRIVATE):
             raise OSError(ctypes.get_errno(), "root may not mount here")
         for source, place in self._staged().items():
-            place.mkdir(parents=True, exist_ok=True)
+            place.parent.mkdir(exist_ok=True)
+            place.mkdir(exist_ok=True) if source.is_dir() else place.touch()
             if mount(os.fsencode(source), place, BIND):
                 raise OSError(ctypes.get_errno(), f"root may not mount {source}")
         os.setgroups([])
@@ -94,8 +96,8 @@ class Sandbox:
         os.setresuid(NOBODY, NOBODY, NOBODY)
 
     def _staged(self) -> dict[Path, Path]:
-        """Folder of Python's -> where root shows it to nobody."""
-        return {folder: self.folder / "python" / str(n) for n, folder in enumerate(_python())}
+        """What is Python's -> where root shows it to nobody."""
+        return {place: self.folder / "python" / str(n) for n, place in enumerate(_python())}
 
     def _command(self) -> list[str]:
         staged = self._staged() if os.getuid() == 0 else {folder: folder for folder in _python()}
@@ -147,18 +149,20 @@ class Sandbox:
 
 
 def _python() -> list[Path]:
-    """The folders that Python itself and its packages need, the system's own left out."""
+    """What Python itself and its packages need, the system's own left out. An environment may lie in a folder that
+    holds more, such as the course's: only its parts are shown, each by one name.
+    """
     packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
-    folders = [Path(path).resolve() for path in (sys.base_prefix, sys.prefix, *packages) if Path(path).is_dir()]
+    parts = [Path(root).resolve() / part for root in (sys.base_prefix, sys.prefix) for part in PARTS]
     found: list[Path] = []
-    for folder in folders:
-        if not any(folder.is_relative_to(other) for other in (Path("/usr"), *found)):
-            found.append(folder)
+    for place in (path.resolve() for path in (*parts, *map(Path, packages)) if path.exists()):
+        if not any(place.is_relative_to(other) for other in (Path("/usr"), *found)):
+            found.append(place)
     return found
 
 
 def _start(course: str, control: int) -> str:
     """What the warm process runs."""
-    paths = [course, *dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))]
+    paths = [course, *dict.fromkeys(os.path.realpath(sysconfig.get_path(kind)) for kind in ("purelib", "platlib"))]
     return (f"import socket, sys; sys.path[:0] = {paths[:1]!r}; sys.path += {paths[1:]!r}; "
             f"from inside import template; template.main(socket.socket(fileno={control}))")  # fmt: skip

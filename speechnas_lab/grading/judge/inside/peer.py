@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 import struct
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,15 @@ from .wire import Broken, Gone, Late, Line
 
 STATE = struct.Struct("<625I")
 MOST_CHANCES = 10_000  # generators, of one check
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """While what the other side sent is read: whatever fails, the message is at fault."""
+    try:
+        yield
+    except Exception as error:
+        raise Broken(f"a message is not as it should be ({type(error).__name__})") from None
 
 
 class Peer:
@@ -59,7 +70,8 @@ class Peer:
             message, answer = self._hear()
             if "ask" not in message:
                 if "touched" in message and opened:
-                    self._touch(pack.containers, message["touched"])
+                    with reading():
+                        self._touch(pack.containers, message["touched"])
                 return answer, message
             self._serve(message, answer)
 
@@ -77,13 +89,11 @@ class Peer:
         if not isinstance(message, dict) or not message.keys() >= {"before", "value", "after", "chances"}:
             raise Broken("a message without its parts")
         unpack = Unpack(self, block)
-        try:
+        with reading():
             self.tensors.heed(unpack, message["before"])
             value = unpack.value(message["value"])
             self.tensors.heed(unpack, message["after"])
             self._move(unpack, message["chances"])
-        except Exception as error:
-            raise Broken(f"a message is not as it should be ({type(error).__name__})") from None
         self.heard = unpack
         return message, value
 
@@ -94,12 +104,11 @@ class Peer:
             raise Broken("a question without its parts")
         try:
             answer, more = self.serve(what, plain, value)
+            self._say(more, answer, met=met)
         except (Broken, Late, Gone):
             raise
-        except BaseException as error:
+        except BaseException as error:  # also where the answer cannot be handed over
             self._say({"error": self.failed(error)}, None, met=met)
-            return
-        self._say(more, answer, met=met)
 
     # slopes -----------------------------------------------------------------------------------------------------------
     def slopes(self, handle: int, grad: Tensor) -> list[Tensor | None]:
@@ -239,7 +248,7 @@ class Unpack(Unpacker):
         return super()._value(node, depth)
 
     def special(self, kind: str, node: list[Any], depth: int) -> Any:
-        if kind in ("tensor", "twin", "meta"):
+        if kind in ("tensor", "twin"):
             return self.peer.tensors.unpack(self, node)
         if kind == "chance":
             self.met.add(node[1])

@@ -194,7 +194,7 @@ def odd(packer: Packer, value: Any, depth: int) -> Any:
             return ["items", name, [packer.value(item, depth + 1) for item in items]]
         for base in BASES:
             if issubclass(kind, base):
-                return ["kind of", name, packer.value(_below(base, value), depth + 1)]
+                return ["kind of", name, packer.value(below(base, value), depth + 1)]
         words = repr(value)[:200]
     except Broken:
         raise
@@ -203,7 +203,7 @@ def odd(packer: Packer, value: Any, depth: int) -> Any:
     return ["foreign", name, words, None]
 
 
-def _below(base: type, value: Any) -> Any:
+def below(base: type, value: Any) -> Any:
     """The plain value that a learner's subclass of `base` really holds, whatever its methods say."""
     if base is dict:
         return dict(dict.items(value))
