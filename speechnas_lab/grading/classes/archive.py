@@ -7,7 +7,9 @@ line that says it, what leads out of a ZIP (`..`, `/`), links, devices and what 
 from __future__ import annotations
 
 import io
+import mmap
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from .clean import clean
 LARGEST = 200 * 2**20  # bytes of one file; a notebook that printed 100 MB stays below
 TOGETHER = 500 * 2**20  # bytes of the files of one ZIP inside another, or of one student
 ENTRIES = 100_000  # files of one ZIP
+ENTRY = b"PK\x01\x02"  # stands before each of them in its list
 WANTED = {".ipynb", ".zip"}  # and timestamp.txt
 SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
 
@@ -57,6 +60,7 @@ def downloads(folder: Path, named: Callable[[str], bool]) -> set[str]:
     found = set()
     for path in folder.glob("*.zip") if folder.is_dir() else ():
         try:
+            _count(path)
             with zipfile.ZipFile(path) as archive:
                 paths = [PurePosixPath(_name(info)) for info in archive.infolist() if not info.is_dir()]
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
@@ -93,21 +97,29 @@ def _file(path: Path, relative: PurePosixPath, mode: int, notes: list[str]) -> I
 
 def _opened(file: Path | io.BytesIO, relative: PurePosixPath, notes: list[str], nested: bool) -> Iterator[Found]:
     try:
+        _count(file)
         with zipfile.ZipFile(file) as archive:
             yield from _in_archive(archive, relative.with_suffix(""), notes, nested)
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
         notes.append(f"{relative}: a damaged ZIP ({error}); not read")
 
 
+def _count(file: Path | io.BytesIO) -> None:
+    """Raise BadZipFile for a ZIP of too many files: to open it takes a while, and memory, for each of them."""
+    if isinstance(file, Path):
+        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            count = sum(1 for _ in re.finditer(ENTRY, content))
+    else:
+        count = file.getvalue().count(ENTRY)
+    if count > ENTRIES:
+        raise zipfile.BadZipFile(f"more than {ENTRIES:,} files")
+
+
 def _in_archive(
     archive: zipfile.ZipFile, above: PurePosixPath, notes: list[str], nested: bool
 ) -> Iterator[Found]:
-    infos = archive.infolist()
-    if len(infos) > ENTRIES:
-        notes.append(f"{above or archive.filename}: more than {ENTRIES:,} files; not read")
-        return
     left = TOGETHER if nested else None
-    for info in sorted(infos, key=lambda one: one.filename):
+    for info in sorted(archive.infolist(), key=lambda one: one.filename):
         path = PurePosixPath(_name(info))
         if info.is_dir() or not _wanted(path) or any(map(_hidden, path.parts)):
             continue
