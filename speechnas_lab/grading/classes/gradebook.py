@@ -20,7 +20,7 @@ from typing import Any
 from ...errors import BadInput
 from ...files import read_json, write_json, write_text
 from ..blank import blank
-from ..submission import read
+from ..submission import ADDED, read
 from .clean import encodable
 from .feedback import check_words, feedback, points_words
 from .late import Late
@@ -176,12 +176,14 @@ def autograded(row: Row) -> str:
     notebook, cells = json.loads(_blank(row.exercise)), ()
     with suppress(Exception):  # what cannot be read is a grader's fault already
         cells = read(row.path).cells
-    answers = {cell.name: cell.source for cell in cells if cell.name != "given"}
+    answers = {cell.name: cell.source for cell in cells if cell.name.startswith("answer")}
+    added = "".join(f"{cell.source}\n\n" for cell in cells if cell.name.startswith(ADDED))
     words = [check_words(result) for result in row.results] or [row.what or row.outcome]
     for cell in notebook["cells"]:
         name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
         if name.startswith("answer"):
-            cell["source"] = encodable(answers.get(name, "# no such cell was handed in"))
+            cell["source"] = encodable(added + answers.get(name, "# no such cell was handed in"))
+            added = ""  # it stands once, above the first answer
         elif name == "check":
             told = "\n".join([f"{row.outcome} (public checks)", *words, *row.notes])
             cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": told + "\n"}]
