@@ -11,7 +11,7 @@ from pathlib import Path
 from ...files import write_text
 from ..course import exercise
 from .marks import Class, Row
-from .page import Markup, page, tag
+from .page import Markup, many, page, tag
 from .people import Student
 from .tables import points_text
 
@@ -34,8 +34,8 @@ def write_feedback(found: Class, out: Path) -> None:
     for student in found.students:
         if rows := found.of(student):
             most = sum(row.max for row in rows)
-            total = f"{points_text(found.total(student))} of {most} points in {len(rows)} exercises that are here"
-            if any(row.points is None for row in rows):
+            total = f"{points_text(found.total(student))} of {most} points in {many(len(rows), 'exercise')}"
+            if any(row.waits for row in rows):
                 total += "; some are not marked yet and not counted"
             write_text(out / "feedback" / f"{student.folder}.html", feedback(student, rows, f"{total}."))
             written.add(f"{student.folder}.html")
@@ -47,24 +47,28 @@ def write_feedback(found: Class, out: Path) -> None:
 def points_words(row: Row) -> str:
     """What a row earned, and why it is not what the checks gave."""
     if row.points is None:
-        return "not marked yet"
+        return "not marked yet" if row.waits else "no points"
     told = f"{points_text(row.points)} of {row.max} points"
     if row.manual is not None:
         told += f"; marked by hand ({points_text(row.manual)})"
     if row.late_days:
-        cost = f"costs {points_text(row.lost)}" if row.lost else "costs nothing"
-        told += f"; {row.late_days} {'day' if row.late_days == 1 else 'days'} late, which {cost}"
+        nothing = ", as there is nothing to lose" if row.lost else ""
+        cost = f"costs {points_text(row.cost)}" if row.cost else f"costs nothing{nothing}"
+        told += f"; {many(row.late_days, 'day')} late, which {cost}"
     return told
 
 
-def check_words(result: dict) -> str:
-    """One check's line: what it asks for, and what went wrong."""
+def check_words(result: dict, points: bool = False) -> str:
+    """One check's line: what it asks for, and what went wrong. points: with what it earned, which adds up."""
+    name = result["name"]
+    if points:
+        name += f" ({result['points'] if result['passed'] else 0} of {many(result['points'], 'point')})"
     if result["passed"]:
-        return f"✓ {result['name']}"
+        return f"✓ {name}"
     told = "; ".join(text for text in (result["what"], result["case"], result["slip"]) if text)
     if result["waits"]:
-        return f"… {result['name']}: waits for an earlier check"
-    return f"✗ {result['name']}: {told}"
+        return f"… {name}: waits for an earlier check"
+    return f"✗ {name}: {told}"
 
 
 def _exercise(row: Row) -> Markup:
@@ -73,11 +77,11 @@ def _exercise(row: Row) -> Markup:
     if row.outcome == "grader's fault":
         parts.append(tag("p", FAULT))
     elif row.results:
-        parts.append(tag("ul", *(tag("li", check_words(result)) for result in row.results), kind="checks"))
+        parts.append(tag("ul", *(tag("li", check_words(result, points=True)) for result in row.results), kind="checks"))
     elif row.what:
         parts.append(tag("p", row.what))
     if row.comment:
         parts.append(tag("p", tag("b", "Comment: "), row.comment))
-    if row.notes:
-        parts.append(tag("ul", *(tag("li", note) for note in dict.fromkeys(row.notes)), kind="soft"))
+    if notes := [note for note in dict.fromkeys(row.notes) if note != row.what or row.results]:
+        parts.append(tag("ul", *(tag("li", note) for note in notes), kind="soft"))
     return Markup("\n".join(parts))

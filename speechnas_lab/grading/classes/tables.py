@@ -42,7 +42,7 @@ def marks_csv(found: Class) -> str:
     lines = [head]
     for student in found.students:
         rows = found.of(student)
-        waiting = [row.exercise for row in rows if row.points is None]
+        waiting = [row.exercise for row in rows if row.waits]
         days = sum(row.late_days for row in rows)
         lines.append([student.id, student.called, *_cells(found, student), points_text(found.total(student)),
                       found.max, days, " ".join(waiting)])  # fmt: skip
