@@ -27,8 +27,8 @@ def report(found: Class) -> str:
     title = f"A class of {count}: {found.layout}"
     graded = [row for row in found.work if row.points is not None]
     exercises = many(len(found.exercises), "exercise")
-    words = (f"{many(len(found.work), 'notebook')}, {len(graded)} marked; {exercises} with {found.max} points. All marks "
-             "come from the public checks with inputs that no student saw.")
+    words = (f"{many(len(found.work), 'notebook')}, {len(graded)} marked; {exercises} with {found.max} points. All "
+             "marks come from the public checks with inputs that no student saw.")
     return page(title, tag("h1", title), tag("p", words), *_waiting(found), *_exercises(found), *_slips(found),
                 *_alike(found), *_odd(found), *_class_list(found))  # fmt: skip
 
@@ -106,8 +106,8 @@ def _class_list(found: Class) -> list[Markup]:
     lines = []
     for student in found.students:
         rows = found.of(student)
-        most, total = sum(row.max for row in rows), points_text(found.total(student))
-        words = f"{total} of {most}" if rows else "nothing handed in"
+        most, total = sum(row.max for row in rows if not row.waits), points_text(found.total(student))
+        words = (f"{total} of {most}" if most else "") if rows else "nothing handed in"
         waits = sum(row.waits for row in rows)
         link = anchor(f"feedback/{student.folder}.html", "feedback") if rows else ""
         lines.append((student.called, ident(student.id), words, f"{waits} without a mark" if waits else "", link))
