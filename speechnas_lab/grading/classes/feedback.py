@@ -6,10 +6,14 @@ answers, no other student.
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
 from pathlib import Path
 
-from ...files import write_text
+from ...files import write_bytes, write_text
 from ..course import exercise
+from .collect import LAYOUTS
 from .marks import Class, Row
 from .page import Markup, many, page, tag
 from .people import Student
@@ -42,6 +46,26 @@ def write_feedback(found: Class, out: Path) -> None:
     for path in (out / "feedback").glob("*.html"):
         if path.name not in written:
             path.unlink()
+    together = out / "feedback-moodle.zip"
+    if found.layout == LAYOUTS["moodle"]:
+        write_bytes(together, moodle_zip([one for one in found.students if found.of(one)], out / "feedback"))
+    else:
+        together.unlink(missing_ok=True)
+
+
+def moodle_zip(students: list[Student], pages: Path) -> bytes:
+    """All pages for Moodle's "Upload multiple feedback files in a zip": each in a folder that is called as those of its
+    download are. Moodle goes by the number, which stands behind the first underscore.
+    """
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for student in students:
+            if student.id.isdecimal():  # else it is nobody in Moodle
+                name = re.sub(r"[^\w .,'-]|_", "-", student.called)
+                place = f"{name}_{student.id}_assignsubmission_file_/feedback.html"
+                info = zipfile.ZipInfo(place, (2020, 1, 1, 0, 0, 0))  # the same pages make the same ZIP
+                archive.writestr(info, (pages / f"{student.folder}.html").read_bytes(), zipfile.ZIP_DEFLATED)
+    return whole.getvalue()
 
 
 def points_words(row: Row) -> str:
