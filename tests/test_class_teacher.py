@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,9 @@ from test_class_marks import hand_in, marks, settings
 from speechnas_lab import cli
 from speechnas_lab.errors import BadInput
 from speechnas_lab.grading.classes import command, run
+from speechnas_lab.grading.classes.collect import gather
 from speechnas_lab.grading.classes.late import Late, due_words, read_due
-from speechnas_lab.grading.classes.people import Student, read_people
+from speechnas_lab.grading.classes.people import People, Student, read_people
 from speechnas_lab.grading.classes.run import Settings, grade_class
 
 LIST = "id,name\nmueller,\"Müller, Zoë\"\nbob,Bob O'Brien\ncarl,Carl\ncarla,Carl\n"
@@ -226,3 +230,28 @@ def test_two_people_of_one_name_by_mail_are_told_on_the_screen(tmp_path, capsys)
         (tmp_path / "in" / name).write_text(json.dumps(notebook_of("01-wer", "# points: 5")))
     told = said(capsys)
     assert "anna_01-wer (1).ipynb counts, not anna_01-wer.ipynb; if they are of two people" in told
+
+
+def test_what_is_no_notebook_in_a_download_is_told(tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as file:
+        file.writestr("report.pdf", "pdf")
+    canvas = {"a_1_200_01-wer.ipynb": "{}", "b_2_200_01-wer.py": "", "c_3_200_w.zip": inner.getvalue(), ".DS_Store": ""}
+    kind = "assignsubmission_onlinetext_/onlinetext.html"
+    moodle = {"Zoë_77_assignsubmission_file_/01-wer.ipynb": "{}", f"Zoë_77_{kind}": "hi", f"Bob_78_{kind}": "by mail",
+              "Ivo_79_assignsubmission_file_/x.pdf": "pdf"}  # fmt: skip
+    folder = {"anna/01-wer/01-wer.ipynb": "{}", "anna/01-wer/data.csv": "", "class.csv": "", "notes/read me.txt": "",
+              "bob_02-count.py": "", "zed_01-wer.ipynb": "{}"}  # fmt: skip
+    says = {"canvas": ["b_2_200_01-wer.py: no notebook", "c_3_200_w: no notebook but report.pdf"],
+            "moodle": ["Bob_78: no notebook but onlinetext.html", "Ivo_79: no notebook but x.pdf"],
+            "folder": ["bob_02-count.py: no notebook", "notes: no notebook but read me.txt"]}  # fmt: skip
+    for name, entries in (("canvas", canvas), ("moodle", moodle), ("folder", folder)):
+        place = tmp_path / f"{name}.zip"
+        with zipfile.ZipFile(place, "w") as file:
+            for path, content in entries.items():
+                file.writestr(path, content)
+        if name == "folder":
+            shutil.unpack_archive(place, tmp_path / name)
+            place = tmp_path / name
+        notes = gather(place, People(), tmp_path / "unpacked").notes
+        assert [note.partition("; not marked, ask for the .ipynb")[0] for note in notes] == says[name]

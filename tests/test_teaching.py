@@ -68,10 +68,19 @@ def test_every_command_and_option_is_there(tmp_path, monkeypatch):
     for line in commands():
         assert parser.parse_args(line.split()[1:]).command in ("grade", "doctor"), line
     known = {option for action in grade._actions for option in action.option_strings}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", TEXT)) <= known
+    ours = re.sub(r"^jupyter .*$", "", TEXT, flags=re.M)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", ours)) <= known
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", TEXT, flags=re.M):
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
+
+
+def test_the_lines_that_switch_on_formgrader_name_what_make_setup_switches_off():
+    setup = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^jupyter (?:server |lab)extension enable .*$", TEXT, flags=re.M):
+        kind, where, what = re.fullmatch(r"jupyter (.*) enable (\S+) (\S+)", line).groups()
+        assert re.search(rf"{kind} disable {where} .*{re.escape(what)}", setup), line
+    assert "nbgrader formgrader" not in TEXT  # nbgrader 0.9 has no such command
 
 
 def test_paths_of_the_repository_are_there():

@@ -148,8 +148,10 @@ def _no_notebooks(others: list[PurePosixPath], notebooks: list[tuple[PurePosixPa
 
 
 def _place(path: PurePosixPath) -> PurePosixPath:
-    """What one hand-in lies in: a file or a ZIP of Canvas's, a folder of Moodle's, STUDENT/EXERCISE."""
-    if whose_is(path) in ("moodle", "canvas") or len(path.parts) < 3:
+    """What one hand-in lies in: a file or a ZIP of Canvas's, a person's folders of Moodle's, STUDENT/EXERCISE."""
+    if moodle := MOODLE.fullmatch(path.parts[0]):
+        return PurePosixPath(f"{moodle['name']}_{moodle['id']}")
+    if CANVAS.fullmatch(path.parts[0]) or len(path.parts) < 3:
         return PurePosixPath(path.parts[0])
     return PurePosixPath(*path.parts[:2])
 
