@@ -2,89 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections import Counter
 from math import comb, sqrt
 from random import Random
 from typing import Any
 
 from ..exercise import Exercise, Wrong, check
+from ..pairs import Counting, Space, evaluated, returned, some_members
 
 MEMBERS, DRAWN, TURNS = 5, 2, 2000  # population, tournament and repetitions of the statistical check
 NUMBERS = (3, 1, 2, 5, 4)  # architectures of that check, best first: their order is not that of the errors
 LOW = 0.05  # the error of a child: lower than those of the population
 SIGMAS = 5.0  # how far a share may be from the expected one: a right answer fails once in 400,000 times
-
-
-class Space:
-    """Architectures are pairs of numbers. The second does nothing where the first is 0: `canonical` makes it 0.
-
-    script: the children that `mutate` gives, one after the other; without one, it counts up.
-    """
-
-    HANDED = ("canonical", "mutate")
-
-    def __init__(self, script: Iterable[tuple] | None = None) -> None:
-        self.script = None if script is None else iter(script)
-        self.asked: list[Any] = []  # parents, in the order of the mutations
-        self.draws: list[float] = []
-
-    def canonical(self, arch: tuple) -> tuple:
-        return (0, 0) if arch[0] == 0 else arch
-
-    def mutate(self, arch: Any, rng: Any) -> tuple:
-        if not (isinstance(arch, tuple) and len(arch) == 2 and all(type(gene) is int for gene in arch)):
-            raise Wrong(f"space.mutate was asked to change {str(arch)[:60]}", "architectures are pairs of numbers",
-                        "a member of the population is (architecture, error); the first of it is mutated")  # fmt: skip
-        if not isinstance(rng, Random):
-            raise Wrong("space.mutate got no rng", "mutate(arch, rng)", "all chance comes from the rng handed in")
-        self.asked.append(arch)
-        self.draws.append(rng.random())
-        if self.script is None:
-            return arch[0] + 100 * len(self.asked), arch[1]
-        child = next(self.script, None)
-        if child is None:
-            raise Wrong("mutate was asked for more children than needed", f"{len(self.asked)} so far",
-                        "a child that is new and allowed is taken, and the loop ends")  # fmt: skip
-        return child
-
-
-def _genes(arch: Any) -> bool:
-    """Whether it is a tuple of numbers, which can be compared with another."""
-    return isinstance(arch, tuple) and all(isinstance(gene, int) for gene in arch)
-
-
-class Counting:
-    """A function that keeps what it was asked."""
-
-    def __init__(self, function: Callable) -> None:
-        self.function, self.asked = function, []
-
-    def __call__(self, arch: Any) -> Any:
-        self.asked.append(arch if _genes(arch) else str(arch)[:60])
-        return self.function(arch)
-
-
-def _population(rng: Random, count: int) -> list[tuple]:
-    """Members (architecture, error), oldest first, errors all different."""
-    errors = rng.sample(range(10, 90), count)
-    return [((place + 1, rng.randint(1, 9)), error / 100) for place, error in enumerate(errors)]
-
-
-def _seen(space: Space, population: list[tuple]) -> set:
-    return {space.canonical(arch) for arch, _ in population}
-
-
-def _plain(got: Any, case: str) -> list[tuple]:
-    """The population that an answer returned, as a list of (architecture, error)."""
-    if not isinstance(got, (list, tuple, deque)):
-        kind = "None; does the function return it?" if got is None else f"a {type(got).__name__}"
-        raise Wrong(f"the result is {kind}, not the next population as a list", case)
-    for member in got:
-        good = isinstance(member, tuple) and len(member) == 2 and _genes(member[0])
-        if not good or getattr(member[1], "ndim", 0):
-            raise Wrong(f"the result holds {str(member)[:60]}", case, "a member is a pair (architecture, error)")
-    return list(got)
 
 
 def _wins(draws: int) -> list[float]:
@@ -135,7 +64,7 @@ def tournament(work: Any, rng: Random) -> None:
     won: Counter = Counter()
     for _ in range(TURNS):
         space = Space()
-        work.generation(list(population), space, DRAWN, _yes, _low, _seen(space, population), source)
+        work.generation(list(population), space, DRAWN, _yes, _low, evaluated(space, population), source)
         if not space.asked:
             raise Wrong("space.mutate was not asked", "one generation", "the child is a mutation of the parent")
         won[space.asked[0]] += 1
@@ -189,9 +118,9 @@ def frugal(work: Any, rng: Random) -> None:
         ("twenty children that do not count, then a good one", [repeated, forbidden] * 10 + [good], ()),
     )  # fmt: skip
     for case, script, more in scripts:
-        population = _population(rng, 8)
+        population = some_members(rng, 8)
         space, evaluate = Space(script), Counting(_low)
-        seen = _seen(space, population) | {repeated, *more}
+        seen = evaluated(space, population) | {repeated, *more}
         got = work.generation(list(population), space, 2, _even, evaluate, seen, source)
         if any(arch not in {member for member, _ in population} for arch in space.asked):
             raise Wrong(f"what was mutated is no member of the population: {space.asked[:4]}", case, LEFT)
@@ -199,8 +128,8 @@ def frugal(work: Any, rng: Random) -> None:
             raise Wrong(f"{len(set(space.asked))} different members were mutated in one generation", case, ONCE)
         right = space.canonical(script[-1])
         _judge_evaluations(evaluate.asked, right, script, repeated, forbidden, population, case)
-        newest = _plain(got, case)[-1:]
-        if (right, LOW) not in _plain(got, case):
+        newest = returned(got, case)[-1:]
+        if (right, LOW) not in returned(got, case):
             raise Wrong(f"the child {right} with its error {LOW} is not in the next population", case)
         if newest != [(right, LOW)]:
             raise Wrong(f"the newest member is {newest[0] if newest else 'missing'}, not the child {right}", case,
@@ -236,7 +165,7 @@ def _judge_evaluations(asked: list, right: tuple, script: list, repeated: tuple,
 def ageing(work: Any, rng: Random) -> None:
     source = Random(rng.random())  # who is handed rng knows the inputs to come
     for oldest in ("best", "worst", "neither"):
-        population = _population(rng, 4)
+        population = some_members(rng, 4)
         order = sorted(error for _, error in population)
         first = {"best": order[0], "worst": order[-1], "neither": order[1]}[oldest]
         rest = [error for error in order if error != first]
@@ -247,8 +176,8 @@ def ageing(work: Any, rng: Random) -> None:
         case = f"4 members, the oldest is the {oldest}, the child has the error {error}"
         case = case.replace("is the neither", "is neither best nor worst")
         space = Space([child])
-        seen = _seen(space, population)
-        got = _plain(work.generation(list(population), space, 2, _yes, lambda arch, e=error: e, seen, source), case)
+        seen = evaluated(space, population)
+        got = returned(work.generation(list(population), space, 2, _yes, lambda arch, e=error: e, seen, source), case)
         new, everyone = (child, error), [*population, (child, error)]
         worst = max(everyone, key=lambda member: member[1])
         parent = next((member for member in population if member[0] in space.asked), None)
@@ -276,11 +205,11 @@ def untouched(work: Any, rng: Random) -> None:
     source = Random(rng.random())  # who is handed rng knows the inputs to come
     child, forbidden = (500, 1), (501, 1)
     for case, script in (("4 members", [child]), ("4 members, the first child is not allowed", [forbidden, child])):
-        population = _population(rng, 4)
+        population = some_members(rng, 4)
         handed, space = list(population), Space(script)
-        seen = _seen(space, population)
+        seen = evaluated(space, population)
         before = set(seen)
-        _plain(work.generation(handed, space, 2, lambda arch: arch != forbidden, _low, seen, source), case)
+        returned(work.generation(handed, space, 2, lambda arch: arch != forbidden, _low, seen, source), case)
         if handed != population:
             raise Wrong("the population that was handed in has changed", case,
                         "append, pop and the like change the caller's list; make a new one")  # fmt: skip
@@ -294,13 +223,14 @@ def untouched(work: Any, rng: Random) -> None:
 
 @check("takes all chance from rng", needs=(tournament, frugal))
 def repeatable(work: Any, rng: Random) -> None:
-    population, seed = _population(rng, 6), rng.random()
+    population, seed = some_members(rng, 6), rng.random()
     courses = []
     for _ in range(2):
         own, course = Random(seed), []
         for _ in range(12):
             space = Space()
-            _plain(work.generation(list(population), space, 2, _yes, _low, _seen(space, population), own), "6 members")
+            seen = evaluated(space, population)
+            returned(work.generation(list(population), space, 2, _yes, _low, seen, own), "6 members")
             course += [*space.asked, *space.draws]
         courses.append([repr(item) for item in course])
     if courses[0] != courses[1]:
