@@ -22,7 +22,7 @@ from ..course import EXERCISES
 from ..submission import Submission
 
 KEPT_IN = "class.json"
-SHARED = ("exercise", "marking", "slopes", "small_space", "words")  # modules that many checks stand on
+SHARED = ("exercise", "marking", "pairs", "slopes", "small_space", "words")  # modules that many checks stand on
 
 
 @cache
