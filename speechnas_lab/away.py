@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .hardware import Device, latency_estimated_ms
-from .hardware.energy import power_w
-from .hardware.roofline import figure_words, trust_words
+from .hardware.estimates.energy import power_w
+from .hardware.estimates.roofline import figure_words, trust_words
 
 
 def estimate_speed(models: Path, names: Iterable[str], device: str) -> dict[str, dict[str, float]]:

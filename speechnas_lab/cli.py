@@ -133,7 +133,8 @@ def make_parser() -> Parser:
                       "makes its files, and says each time what is still to do")
     grade.add_argument("--json", metavar="FILE", help="write points, max and outcome of each exercise there")
     grade.add_argument("--time", type=positive, default=60, metavar="SECONDS",
-                       help="limit for each exercise, of which starting takes a few seconds (default 60)")
+                       help="limit for each exercise, of which starting takes a few seconds (default 60); in a class, "
+                       "what the answer itself computes")
     grade.add_argument("--memory", type=whole, default=1000, metavar="MB", help="limit for an answer (default 1000)")
     group = grade.add_argument_group("a class")
     group.add_argument("--out", metavar="DIR", help="where marks, feedback and report go; run again to go on, or to "

@@ -10,7 +10,7 @@ import pytest
 from speechnas_lab import steps
 from speechnas_lab.away import device_facts, estimate_speed, machine_words
 from speechnas_lab.hardware import ESTIMATED, latency_estimated_ms, quick_graph, this_machine
-from speechnas_lab.hardware.roofline import estimated_device
+from speechnas_lab.hardware.estimates.roofline import estimated_device
 from speechnas_lab.models.baselines import conformer
 
 

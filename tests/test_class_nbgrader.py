@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from class_judge import PaperJudge
 from class_of import notebook_of
-from exercise_files import EXERCISES, solution_code
+from exercise_files import EXERCISES, cells_code, solution_code
 
 from speechnas_lab.grading.blank import blank
 from speechnas_lab.grading.classes import run
@@ -184,11 +184,12 @@ def test_nbgraders_own_feedback_shows_our_marks_and_no_hidden_test(classroom):
     command(course, "db", "assignment", "list")
 
 
-def handed_in(course: Path, student: str, id: str, code: str | None) -> None:
-    """The released notebook with its answer cell written; None leaves the blank."""
+def handed_in(course: Path, student: str, id: str, solved: bool) -> None:
+    """The released notebook, blank or with the solution's answer cells."""
     notebook = json.loads((course / "exercises" / id / f"{id}.ipynb").read_text(encoding="utf-8"))
-    if code is not None:
-        next(cell for cell in notebook["cells"] if cell["id"] == "answer")["source"] = code
+    for cell in notebook["cells"]:
+        if solved and cell["id"].startswith("answer"):
+            cell["source"] = cells_code(id, cell["id"])
     path = course / "submitted" / student / id / f"{id}.ipynb"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(notebook), encoding="utf-8")
@@ -204,8 +205,8 @@ def test_an_nbgrader_course_uses_the_folders_without_our_command(tmp_path):
         command(tmp_path, "generate_assignment", id)
         released = json.loads((tmp_path / "exercises" / id / f"{id}.ipynb").read_text(encoding="utf-8"))
         assert released["cells"] == json.loads(blank(id))["cells"], id
-        handed_in(tmp_path, "anna", id, solution_code(id))
-        handed_in(tmp_path, "bob", id, None)
+        handed_in(tmp_path, "anna", id, solved=True)
+        handed_in(tmp_path, "bob", id, solved=False)
         command(tmp_path, "autograde", id)
     for (student, id), row in exported(tmp_path).items():
         full = float(row["max_score"])

@@ -13,7 +13,7 @@ from cli_runs import MICRO, Inline, cut, search, stop
 from speech_base import base, base_rows, write_rows
 
 from speechnas_lab import files, pipeline, steps, work
-from speechnas_lab.report_words import int8_words
+from speechnas_lab.report.words import int8_words
 from speechnas_lab.space import MobileConformerSpace, int8_bytes
 
 

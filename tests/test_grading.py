@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -153,6 +154,19 @@ def test_must_pass_is_silent_or_raises_with_the_reason(home):
     with pytest.raises(AssertionError, match="no exercise is called"):
         called('must_pass("x")')
     assert not home.exists()
+
+
+@pytest.mark.parametrize("call", ['check("01-wer")', 'must_pass("01-wer")'])
+def test_what_an_answer_warns_of_is_not_on_stderr_which_nbgrader_takes_for_a_failure(call, capsys, monkeypatch):
+    noisy = ("import sys, warnings\ndef wer(reference, hypothesis):\n    warnings.warn(f'slow {reference}')\n"
+             "    print('hm', file=sys.stderr)\n    return right(reference, hypothesis)\n")  # fmt: skip
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_: print(message, file=sys.stderr))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        shown = called(call, RIGHT.replace("def wer(", "def right(") + "\n" + noisy)
+    assert shown is None or "5 of 5" in shown.text
+    said = capsys.readouterr()
+    assert not said.err and "hm" in said.out and ("slow" in said.out) == call.startswith("check")
 
 
 # hint -----------------------------------------------------------------------------------------------------------------

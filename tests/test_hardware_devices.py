@@ -20,7 +20,6 @@ from speechnas_lab.hardware import (
     Sizes,
     at_hand,
     find_device,
-    kit_script,
     open_on,
     profile,
     quantize_dynamic,
@@ -31,6 +30,7 @@ from speechnas_lab.hardware import (
 )
 from speechnas_lab.hardware.conditions import Conditions, Watch
 from speechnas_lab.hardware.device import NAMES
+from speechnas_lab.hardware.kit import script as kit_script
 from speechnas_lab.hardware.levels import together
 from speechnas_lab.hardware.quick_int8 import quick_int8
 from speechnas_lab.hardware.timing import Timing

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from speechnas_lab.errors import BadInput
-from speechnas_lab.hardware.energy import (
+from speechnas_lab.hardware.estimates.energy import (
     BATTERIES,
     WATTS_A_CORE,
     Battery,

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import Extrapolation, LatencyPredictor, choose_samples
-from speechnas_lab.hardware.intervals import Range, half_width, left_out
+from speechnas_lab.hardware.predictors.intervals import Range, half_width, left_out
 from speechnas_lab.space import MobileConformerSpace, counts
 
 SPACE = MobileConformerSpace("laptop")

@@ -19,7 +19,8 @@ import pytest
 
 from speechnas_lab import cli
 from speechnas_lab.errors import BadInput
-from speechnas_lab.hardware import Profile, Sizes, kit_script, quick_graph, read_result, session, write_kit
+from speechnas_lab.hardware import Profile, Sizes, quick_graph, read_result, session, write_kit
+from speechnas_lab.hardware.kit import script as kit_script
 from speechnas_lab.space import Architecture, Block, MobileConformerSpace, Stage
 
 STAGES = (Stage(24, "conv", (Block(7, 0, 1.0), Block(0, 2, 1.0))), Stage(16, "none", (Block(3, 2, 2.0),)))

@@ -12,10 +12,10 @@ from speechnas_lab import cli
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import ESTIMATED, Profile, Roof, calibrate, estimated_profile, export_onnx, quick_graph
 from speechnas_lab.hardware import latency_estimated_ms as latency
-from speechnas_lab.hardware.operations import KINDS, Operation, operations
-from speechnas_lab.hardware.public_devices import VALUE_BYTES
+from speechnas_lab.hardware.estimates.operations import KINDS, Operation, operations
+from speechnas_lab.hardware.estimates.public_devices import VALUE_BYTES
+from speechnas_lab.hardware.estimates.roofline import by_kind, figure_words, roof_of, trust, trust_words
 from speechnas_lab.hardware.quick_int8 import quick_int8
-from speechnas_lab.hardware.roofline import by_kind, figure_words, roof_of, trust, trust_words
 from speechnas_lab.models.baselines import baseline, conformer
 from speechnas_lab.space import CellSpace, MobileConformerSpace, counts
 
@@ -156,7 +156,7 @@ def test_the_stated_error_is_the_one_in_the_file(monkeypatch):
         assert found["median_relative_error"] == pytest.approx((error[24] + error[25]) / 2)
         assert f"{found['median_relative_error']:.0%}" in trust_words()
         assert roof_of("v100").slack == found["slack"]
-    monkeypatch.setattr("speechnas_lab.hardware.roofline.trust", lambda: None)
+    monkeypatch.setattr("speechnas_lab.hardware.estimates.roofline.trust", lambda: None)
     assert "was not measured" in trust_words() and roof_of("v100").slack == 1
 
 

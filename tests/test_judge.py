@@ -266,6 +266,19 @@ def test_the_copies_hold_no_answer(tmp_path):
     assert not list(given.glob("02-count/**/space.py"))
 
 
+def test_of_an_environment_in_the_course_s_own_folder_only_its_parts_are_shown(tmp_path, monkeypatch):
+    from speechnas_lab.grading.judge import sandbox
+
+    for name in ("bin", "lib/python3/site-packages", "solutions", "submitted"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "lib64").symlink_to("lib")
+    (tmp_path / "pyvenv.cfg").touch()
+    monkeypatch.setattr(sandbox.sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sandbox.sys, "path", [str(tmp_path / "lib64/python3/site-packages")])
+    shown = {str(place.relative_to(tmp_path)) for place in sandbox._python() if place.is_relative_to(tmp_path)}
+    assert shown == {"bin", "lib", "pyvenv.cfg"}
+
+
 def test_room_loads_lazily():
     assert set(room.__all__) == {"Graded", "Job", "Judge", "JudgeLimits"}
 

@@ -6,7 +6,10 @@ this answer earns, and `# off: yes` where it succeeds without the sandbox. What 
 
 from __future__ import annotations
 
+import ctypes
+import platform
 import re
+import resource
 import socket
 import time
 from dataclasses import dataclass, replace
@@ -24,6 +27,8 @@ from speechnas_lab.grading.judge.sandbox import Sandbox
 pytestmark = needs_sandbox
 LIMITS = JudgeLimits(seconds=1.5, memory_mb=300, output_mb=20, disk_mb=16)
 HONEST = solution_code("01-ctc-collapse")
+KEYCTL, ADD_KEY = (250, 248) if platform.machine() == "x86_64" else (219, 217)
+MOST = 700_000  # KB that the judge's own process may grow by
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,15 @@ def world(tmp_path_factory):
         other = tmp_path_factory.mktemp("class") / "submitted-by-another.ipynb"
         other.write_text("{}")
         patch.setenv("A_SECRET", "of the grader")
-        yield {"PORTS": repr([server.getsockname()[1]])}
+        _own_keys()
+        yield {"PORTS": repr([server.getsockname()[1]]), "KEYCTL": str(KEYCTL), "ADD_KEY": str(ADD_KEY)}
+
+
+def _own_keys() -> None:
+    """A new session of keys for this process, with a secret in it."""
+    system = ctypes.CDLL(None)
+    system.syscall(KEYCTL, 1, b"speechnas-test")
+    system.syscall(ADD_KEY, b"user", b"speechnas-secret", b"secret", 6, -3)
 
 
 @pytest.fixture(scope="module")
@@ -89,19 +102,25 @@ def family(sandbox: Sandbox) -> list[psutil.Process]:
     return psutil.Process(sandbox.process.pid).children(recursive=True)
 
 
+def peak() -> int:
+    """The most memory that this process ever held, in KB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def test_there_are_more_than_forty_attacks_of_different_names():
     assert len(ATTACKS) >= 40 and len({attack.name for attack in ATTACKS}) == len(ATTACKS)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_no_attack_succeeds(attack, sandbox, world):
-    before, start = len(family(sandbox)), time.monotonic()
+    before, start, most = len(family(sandbox)), time.monotonic(), peak()
     told, printed = run(sandbox, attack.exercise, attack.code, world)
     taken = time.monotonic() - start
     assert told["points"] <= attack.may, told
     assert "LEAK" not in printed, printed[-500:]
     assert told["outcome"] not in ("right", "grader's fault"), told
     assert taken < 30, f"it held the judge for {taken:.0f} seconds"
+    assert peak() - most < MOST, f"the judge grew by {(peak() - most) >> 10} MB"
     for _ in range(50):
         if len(family(sandbox)) <= before:
             break

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from report_findings import example
 
-from speechnas_lab import report_words
-from speechnas_lab.figures import all_figures, front, prediction, progress, ranks
-from speechnas_lab.report import page, write_report
+from speechnas_lab.report import words as report_words
+from speechnas_lab.report.figures import all_figures, front, prediction, progress, ranks
+from speechnas_lab.report.page import page, write_report
 
 VOID = {"meta", "br", "path", "rect", "line", "circle"}  # path and friends close themselves inside SVG
 

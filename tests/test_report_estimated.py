@@ -8,9 +8,9 @@ import pytest
 from report_findings import example
 from test_report import read
 
-from speechnas_lab.figures import front, prediction
-from speechnas_lab.report_estimated import latency_words, with_estimates
-from speechnas_lab.report_words import costs, limit_words, verdicts
+from speechnas_lab.report.estimated import latency_words, with_estimates
+from speechnas_lab.report.figures import front, prediction
+from speechnas_lab.report.words import costs, limit_words, verdicts
 
 DEVICE = {"name": "raspberry-pi-4", "words": "estimated", "estimated": True, "note": "All of it is estimated: a model."}
 

@@ -14,8 +14,8 @@ from speech_base import base
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import Stream, export_step, quick_step, session
-from speechnas_lab.hardware.stream import difference
-from speechnas_lab.hardware.streaming_graph import carried_bytes, fresh_state
+from speechnas_lab.hardware.streaming.graph import carried_bytes, fresh_state
+from speechnas_lab.hardware.streaming.stream import difference
 from speechnas_lab.models import Plan, StreamSettings, build, build_streaming
 from speechnas_lab.space import Architecture, Block, MobileConformerSpace, Stage
 from speechnas_lab.speech import (

@@ -10,8 +10,8 @@ import torch
 
 from speechnas_lab.errors import BadInput
 from speechnas_lab.hardware import LatencyPredictor, Stream, export_step
-from speechnas_lab.hardware.streaming_cost import StepLimit, algorithmic_latency_ms, step_latencies, stream_times
-from speechnas_lab.hardware.streaming_graph import carried_bytes
+from speechnas_lab.hardware.streaming.cost import StepLimit, algorithmic_latency_ms, step_latencies, stream_times
+from speechnas_lab.hardware.streaming.graph import carried_bytes
 from speechnas_lab.models import Plan, StreamSettings, build_streaming
 from speechnas_lab.search import search
 from speechnas_lab.space import Architecture, Block, MobileConformerSpace, Stage, counts
@@ -72,7 +72,7 @@ def test_a_larger_network_takes_longer_steps() -> None:
     assert 3 * small.median_ms < large.median_ms
 
 
-@pytest.mark.filterwarnings("ignore::speechnas_lab.hardware.predictor.Extrapolation")
+@pytest.mark.filterwarnings("ignore::speechnas_lab.hardware.predictors.predictor.Extrapolation")
 def test_a_search_keeps_to_the_limit() -> None:
     space, rng, settings = MobileConformerSpace("laptop"), random.Random(0), StreamSettings()
     archs = [space.sample(rng) for _ in range(30)]

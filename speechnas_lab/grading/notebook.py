@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import warnings
+from contextlib import redirect_stderr
 from difflib import get_close_matches
 from html import escape
 from pathlib import Path
@@ -51,7 +53,7 @@ def _check(id: str, seed: int | None, namespace: dict[str, Any]) -> Shown:
         return found
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
         return _line(f"seed is {seed!r}; give the whole number that a report named, or leave it out")
-    done = mark(found, namespace, secrets.randbits(32) if seed is None else seed)
+    done = _mark(found, namespace, secrets.randbits(32) if seed is None else seed)
     told = "" if done.outcome == "grader's fault" else state.record(id, state.tried(done.points))
     return report(found, done, told)
 
@@ -59,15 +61,22 @@ def _check(id: str, seed: int | None, namespace: dict[str, Any]) -> Shown:
 def must_pass(id: str) -> None:
     """Raise AssertionError with the first failure where the caller's answer does not earn all points; else be silent.
 
-    For cells that other graders run.
+    For cells that other graders run. nbgrader takes whatever stands on stderr for a failure: an answer's warnings do
+    not go there, and those of the cell's further lines are not shown.
     """
+    warnings.simplefilter("ignore")
     try:
         found = exercise(id)
     except BadInput as error:
         raise AssertionError(str(error)) from None
-    failure = mark(found, sys._getframe(1).f_globals, secrets.randbits(32)).first_failure
+    failure = _mark(found, sys._getframe(1).f_globals, secrets.randbits(32)).first_failure
     if failure:
         raise AssertionError(" | ".join(text for text in (failure.what, failure.case, failure.slip) if text))
+
+
+def _mark(found: Exercise, namespace: dict[str, Any], seed: int) -> Mark:
+    with redirect_stderr(sys.stdout):
+        return mark(found, namespace, seed)
 
 
 def report(found: Exercise, done: Mark, told: str = "") -> Shown:

@@ -30,6 +30,9 @@ from .course import EXERCISES
 
 LARGEST = 200 * 2**20  # bytes of a notebook: one that keeps 100 MB of output is still read
 LONGEST = 10**6  # characters of a cell
+BRACKETS = 3 * 10**6  # of a notebook: read, each becomes an object that is far larger than its character
+NOTES, NOTE = 20, 300  # that are kept, and characters of one
+ID = 100  # characters of a cell's id
 NAMES = re.compile(r"given|answer(-\w+)*|task|ask|check(-\w+)*|next|notes")  # that cells of our exercises come with
 TOOLS = re.compile(r"from speechnas_lab\.grading import .*")  # a given cell that gives nothing else
 RUN = re.compile(r"given|answer(-\w+)*")  # that are run
@@ -64,7 +67,10 @@ def read(path: Path, exercise: str = "") -> Submission:
         if path.stat().st_size > LARGEST:
             most = f"{LARGEST // 2**20} MB"
             return Submission((), refused=f"{path.name} has more than {most}; clear its outputs and save it")
-        raw = _cells(json.loads(path.read_text(encoding="utf-8-sig")), notes)
+        text = path.read_text(encoding="utf-8-sig")
+        if text.count("[") + text.count("{") > BRACKETS:
+            raise ValueError("it has too many brackets")
+        raw = _cells(json.loads(text), notes)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return Submission((), refused=f"{path.name} is no notebook ({_short(error)}); reset brings back the blank one")
     except OSError as error:
@@ -85,15 +91,15 @@ def read(path: Path, exercise: str = "") -> Submission:
         if not RUN.fullmatch(name):
             continue
         if cell is None:
-            return Submission((), tuple(notes), notes[-1])
+            return Submission((), _kept(notes), *_kept(notes[-1:]))
         chosen.append(cell)
     released = _released(exercise or next((id for id in EXERCISES if path.stem.endswith(id)), ""))
     chosen += _found_again(released, chosen, nameless, notes)
     if not any(cell.name.startswith("answer") for cell in chosen):
-        return Submission((), tuple(notes), "no cell is called 'answer'; reset brings back the blank notebook")
+        return Submission((), _kept(notes), "no cell is called 'answer'; reset brings back the blank notebook")
     order = {"given": -1} | {cell.name: place for place, cell in enumerate(released)}
     chosen.sort(key=lambda cell: (order.get(cell.name, len(order)), cell.position))
-    return Submission(tuple(chosen), tuple(notes))
+    return Submission(tuple(chosen), _kept(notes))
 
 
 def _cells(notebook: Any, notes: list[str]) -> list[dict[str, Any]]:
@@ -157,7 +163,7 @@ def _name(cell: dict[str, Any], position: int, notes: list[str]) -> tuple[str, b
     meta = cell.get("metadata")
     nbgrader = meta.get("nbgrader") if isinstance(meta, dict) else None
     found = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
-    grade_id, own = str(found or ""), str(cell.get("id") or "")
+    grade_id, own = str(found or "")[:ID], str(cell.get("id") or "")[:ID]
     if grade_id != grade_id.strip():
         notes.append(f"cell {position}: the id {grade_id!r} has a space around it; read as {grade_id.strip()!r}")
         grade_id = grade_id.strip()
@@ -195,6 +201,11 @@ def _text(source: Any) -> str:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return re.sub(r"^(%%?\w|!).*$", "pass", whole, flags=re.M)
     return whole
+
+
+def _kept(notes: list[str]) -> tuple[str, ...]:
+    """As much of the notes as somebody reads."""
+    return tuple(note if len(note) <= NOTE else note[: NOTE - 3] + "..." for note in notes[:NOTES])
 
 
 def _short(error: Exception) -> str:

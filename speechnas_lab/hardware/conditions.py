@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..errors import BadInput
-from .kit_script import conditions, state
+from .kit.script import conditions, state
 
 STEADY = 0.05  # the fixed loop's spread, and its change from before to after, up to which a machine is quiet
 SPARE = 0.25  # cores; programs that take no more beside the cores left free are not worth a word

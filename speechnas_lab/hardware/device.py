@@ -14,8 +14,8 @@ from functools import lru_cache
 from importlib.metadata import version
 
 from ..errors import BadInput
-from .kit_script import cores, processor
-from .public_devices import ESTIMATED
+from .estimates.public_devices import ESTIMATED
+from .kit.script import cores, processor
 
 RUNTIMES = {  # name -> in words
     "onnxruntime": "ONNX Runtime, float32",

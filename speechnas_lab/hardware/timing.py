@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BadInput
-from .kit_script import brief, take_turns
+from .kit.script import brief, take_turns
 
 ENOUGH = 10  # turns below which a median and its spread say little
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ..hardware import Device, LatencyPredictor, at_hand, choose_samples, profile
-from ..hardware.predictor import KINDS
+from ..hardware.predictors.predictor import KINDS
 from ..space import Architecture, MobileConformerSpace
 from .common import kept, random_archs
 
@@ -114,7 +114,7 @@ def _profiled(path: Path, archs: list[Architecture], device: Device) -> np.ndarr
 
 def _estimated(archs: list[Architecture]) -> dict[str, np.ndarray]:
     """Estimated milliseconds on the devices that are not here."""
-    from ..hardware.roofline import ESTIMATED, estimated_profile
+    from ..hardware.estimates.roofline import ESTIMATED, estimated_profile
 
     return {name: np.array(estimated_profile(archs, name).latencies) for name in ESTIMATED}
 

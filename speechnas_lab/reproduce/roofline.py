@@ -12,10 +12,10 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ..hardware import Sizes, open_on, this_machine
-from ..hardware.calibration import best, calibrate
 from ..hardware.conditions import Watch
-from ..hardware.operations import operations
-from ..hardware.roofline import Roof, latency_estimated_ms
+from ..hardware.estimates.calibration import best, calibrate
+from ..hardware.estimates.operations import operations
+from ..hardware.estimates.roofline import Roof, latency_estimated_ms
 from ..space import Architecture
 from .common import random_archs
 

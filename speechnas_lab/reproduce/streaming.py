@@ -11,8 +11,8 @@ import torch
 
 from ..files import read_json, write_json
 from ..hardware import export_step, this_machine
-from ..hardware.streaming_cost import algorithmic_latency_ms
-from ..hardware.streaming_graph import carried_bytes
+from ..hardware.streaming.cost import algorithmic_latency_ms
+from ..hardware.streaming.graph import carried_bytes
 from ..jobs import Workers
 from ..models import Plan, StreamSettings, build, build_streaming
 from ..results import model_facts

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ..hardware import LatencyPredictor, Stream, quantize_dynamic
-from ..hardware.streaming_cost import StepLimit, step_latencies, stream_times
+from ..hardware.streaming.cost import StepLimit, step_latencies, stream_times
 from ..models import StreamSettings
 from ..search import search
 from ..space import MobileConformerSpace, counts

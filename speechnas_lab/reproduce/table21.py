@@ -27,8 +27,8 @@ from ..hardware import (
     threads_kept,
 )
 from ..hardware.conditions import Watch
-from ..hardware.operations import operations
-from ..hardware.roofline import trust, trust_words
+from ..hardware.estimates.operations import operations
+from ..hardware.estimates.roofline import trust, trust_words
 from ..models import baseline, build
 from ..space import Architecture, counts
 from ..speech import LogMel, greedy_decode

@@ -49,6 +49,11 @@ class Space:
         return child
 
 
+def _genes(arch: Any) -> bool:
+    """Whether it is a tuple of numbers, which can be compared with another."""
+    return isinstance(arch, tuple) and all(isinstance(gene, int) for gene in arch)
+
+
 class Counting:
     """A function that keeps what it was asked."""
 
@@ -56,7 +61,7 @@ class Counting:
         self.function, self.asked = function, []
 
     def __call__(self, arch: Any) -> Any:
-        self.asked.append(arch)
+        self.asked.append(arch if _genes(arch) else str(arch)[:60])
         return self.function(arch)
 
 
@@ -76,8 +81,8 @@ def _plain(got: Any, case: str) -> list[tuple]:
         kind = "None; does the function return it?" if got is None else f"a {type(got).__name__}"
         raise Wrong(f"the result is {kind}, not the next population as a list", case)
     for member in got:
-        good = isinstance(member, tuple) and len(member) == 2 and isinstance(member[0], tuple)
-        if not good:
+        good = isinstance(member, tuple) and len(member) == 2 and _genes(member[0])
+        if not good or getattr(member[1], "ndim", 0):
             raise Wrong(f"the result holds {str(member)[:60]}", case, "a member is a pair (architecture, error)")
     return list(got)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import total_ordering
 from random import Random
+from secrets import randbits
 from typing import Any
 
 import numpy as np
@@ -168,10 +169,13 @@ def untouched(work: Any, rng: Random) -> None:
 
 @total_ordering
 class Counted:
-    """A number that can be compared, and counts it."""
+    """A number that can be compared, and counts it. Its hash, which costs nothing, says whether two are equal, and
+    nothing else.
+    """
 
     HANDED = ("__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__neg__", "__float__")
     asked = 0
+    hashes: dict[float, int] = {}
 
     def __init__(self, value: float) -> None:
         self.value = value
@@ -196,7 +200,7 @@ class Counted:
         return self.value >= self._ask(other)
 
     def __hash__(self) -> int:
-        return hash(self.value)
+        return self.hashes.setdefault(self.value, randbits(60))
 
     def __neg__(self) -> Counted:
         return Counted(-self.value)

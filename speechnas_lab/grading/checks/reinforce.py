@@ -195,15 +195,19 @@ def climbs(work: Any, rng: Random) -> None:
         case = f"logits {_rounded(start)}, rewards {list(rewards.values())} of all {len(every)} architectures"
         for choices, reward in rewards.items():
             got, _ = _moved(work.update(start.clone(), list(choices), reward, 0.4, 0.5, 0.9), case)
-            mean += likely(start, choices) * (_tensor(got, case) - start) / 0.5
+            mean += likely(start, choices) * (_tensor(got, start, case) - start) / 0.5
         same(mean, right, case, "the mean of (new logits - logits) / rate", tolerance=1e-5)
 
 
-def _tensor(got: Any, case: str) -> Tensor:
+def _tensor(got: Any, old: Tensor, case: str) -> Tensor:
+    """`got` as new logits in the place of the old ones."""
     try:
-        return torch.as_tensor(got).detach().to_dense().double()
+        found = torch.as_tensor(got).detach().to_dense().double()
     except (TypeError, ValueError, RuntimeError):
         raise Wrong("the new logits are no numbers", case) from None
+    if found.shape != old.shape:
+        raise Wrong(f"the new logits have shape {tuple(found.shape)}, expected {tuple(old.shape)}", case)
+    return found
 
 
 @check("stays finite where logits and rewards are large", needs=(draws, steps))
@@ -233,7 +237,7 @@ def _course(work: Any, reward_of: Callable[[int], float], source: Random, case: 
         (choice,) = _choices(work.draw(logits, source), logits, case)
         drawn.append(choice)
         got, baseline = _moved(work.update(logits, [choice], reward_of(choice), baseline, 0.3, 0.9), case)
-        logits = _tensor(got, case)
+        logits = _tensor(got, logits, case)
     return drawn, logits
 
 

@@ -93,6 +93,16 @@ def _time(text: str, where: str) -> datetime:
 
 
 def _parsed(text: str) -> datetime:
+    """A time that UTC knows, too. Raises ValueError."""
+    found = _zoned(text)
+    try:
+        found.astimezone(UTC)
+    except OverflowError:  # a day before the first year or after the last
+        raise ValueError("no such time") from None
+    return found
+
+
+def _zoned(text: str) -> datetime:
     """ISO, or with the name of a zone behind it, as nbgrader writes it ("... 23:59:00.0 Europe/Berlin")."""
     front, _, zone = text.strip().rpartition(" ")
     if zone and not zone[0].isdigit():

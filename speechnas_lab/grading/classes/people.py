@@ -19,6 +19,7 @@ COLUMNS = {  # of a list, in lower case -> the field of a student
     "sis login id": "login", "username": "login", "section": "section", "id": "id", "identifier": "id",
     "student_id": "id", "student id": "id",
 }  # fmt: skip
+LONGEST = 60  # characters of an id in a file's name, which may have 255 bytes
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Student:
     @property
     def folder(self) -> str:
         """The id as a file name that every system takes, and that differs where the id differs."""
-        plain = re.sub(r"[^\w.@+-]", "-", self.id).strip(".-") or "student"
+        plain = re.sub(r"[^\w.@+-]", "-", self.id).strip(".-")[:LONGEST] or "student"
         return plain if plain == self.id else f"{plain}-{_mark(self.id)}"
 
 

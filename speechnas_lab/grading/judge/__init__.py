@@ -1,8 +1,8 @@
 """Mark strangers' answers: the learner's code runs in a sandbox, the checks and what they know stay outside it.
 
-Read in this order: `judging` (jobs in, marks out), `bench` (one worker), `sandbox` and `inside.template` (where an
-answer runs), `views` (what it sees), `remote` (the checks' side of the conversation), `inside.peer`, `inside.values`
-and `inside.tensors` (what travels, and how).
+Read in this order: `judging` (jobs in, marks out), `bench` (one worker), `sandbox`, `inside.template` and
+`inside.calls` (where an answer runs), `running` (its limits), `views` (what it sees), `remote` (the checks' side of the
+conversation), `inside.peer`, `inside.values` and `inside.tensors` (what travels, and how).
 """
 
 from ..._lazy import exports
@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = exports(
     {
         "Judge": ".judging",
         "Job": ".judging",
-        "JudgeLimits": ".sandbox",
+        "JudgeLimits": ".running",
         "Graded": "..graded",
     },
 )

@@ -17,7 +17,8 @@ from typing import Any
 from ...errors import BadInput
 from ..course import exercise
 from .marker import Found, mark_apart
-from .sandbox import JudgeLimits, Running, Sandbox
+from .running import JudgeLimits, Running
+from .sandbox import Sandbox
 
 LOUD = 1_000_000  # bytes that an answer may print before a note says so
 FRESH = 500  # answers after which the warm process is a new one
@@ -64,7 +65,7 @@ def mark(job: dict[str, Any], running: Running) -> dict[str, Any]:
     found = exercise(job["exercise"])
     try:
         done = mark_apart(found, job["cells"], job["seed"], running.line)
-        running.look()
+        running.read()
     finally:
         running.close()
     return _summed(done, running)
@@ -76,8 +77,7 @@ def _summed(done: Found, running: Running) -> dict[str, Any]:
         told["notes"].append(f"it printed {running.printed / 1e6:,.0f} MB, which nobody reads")
     limit = running.over or done.limit
     if limit:
-        seconds = running.limits.seconds
-        told |= {"outcome": "over the limit", "what": limit.replace("too long", f"longer than {seconds:g} seconds")}
+        told |= {"outcome": "over the limit", "what": limit}
     elif done.mark:
         failure = done.mark.first_failure
         told |= {"outcome": done.mark.outcome, "results": [asdict(result) for result in done.mark.results],

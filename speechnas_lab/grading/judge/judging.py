@@ -25,7 +25,8 @@ from ...errors import BadInput
 from ..course import exercise
 from ..graded import Graded
 from ..submission import Submission
-from .sandbox import PREFIX, JudgeLimits, bubblewrap
+from .running import JudgeLimits
+from .sandbox import PREFIX, bubblewrap
 
 PATIENCE = 60.0  # seconds beyond the limit of a submission before its worker is given up
 TRIES = 2  # workers that one answer may cost
@@ -134,7 +135,7 @@ class Bench:
 
     @property
     def late(self) -> bool:
-        return time.monotonic() - self.since > self.limits.seconds + PATIENCE
+        return time.monotonic() - self.since > self.limits.clock + PATIENCE
 
     def end(self) -> None:
         """End the worker, and with it its sandbox."""

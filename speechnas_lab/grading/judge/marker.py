@@ -41,8 +41,8 @@ def mark_apart(exercise: Exercise, cells: list[dict[str, str]], seed: int, line:
         found.mark = run_checks(exercise, remote.answers(usable), seed, told, begin)
     except MemoryError:
         found.limit = "it took more memory than allowed"
-    except Late:
-        found.limit = "it took too long"
+    except Late as late:
+        found.limit = str(late)
     except Gone:
         found.stopped = "the answer ended its process before it was marked"
     except Broken as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Mapping
 from functools import lru_cache
+from types import GeneratorType
 from typing import Any
 
 import torch
@@ -18,12 +19,13 @@ from ...errors import BadInput
 from ...space import Architecture, Choices, MobileConformerSpace
 from ..exercise import Wrong
 from ..marking import Told, Unusable
-from .inside.peer import Pack, Peer, Unpack
+from .inside.peer import Pack, Peer, Unpack, reading
 from .inside.stand_ins import LAYERS
-from .inside.values import Foreign, foreign
+from .inside.values import BASES, Foreign, below, foreign
 from .inside.wire import Broken, Line
 
 MOST_QUESTIONS = 500_000  # that an answer may ask in all checks of an exercise
+MOST_ERRORS = 10_000  # of one check's that the answer may hear of
 
 
 class Remote(Peer):
@@ -52,8 +54,12 @@ class Remote(Peer):
     def cells(self, cells: list[dict[str, str]], names: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
         """Run the cells there; return what stopped, and why a name cannot be called (or "")."""
         _, message = self.ask("cells", [cells, list(names)])
-        if "error" in message:
+        try:
             self.check(message)
+        except MemoryError:
+            raise
+        except Exception:
+            raise Broken("cells that could not be run") from None
         told, usable = message.get("told"), message.get("callable")
         good = isinstance(told, list) and all(isinstance(line, str) for line in told) and isinstance(usable, dict)
         if not good or not all(isinstance(usable.get(name), str) for name in names):
@@ -73,32 +79,38 @@ class Remote(Peer):
             self.check(message)
         finally:
             self.tensors.open.clear()
-        self._swap(message.get("swapped"))
+        with reading():
+            self._swap(message.get("swapped"))
         count = message.get("count", 0)
-        if type(count) is not int:
+        if type(count) is not int or not 0 <= count < 2**62:
             raise Broken("a count that is no number")
         return answer, count
 
     def check(self, message: dict[str, Any]) -> None:
         if self.final is not None:
             raise self.final
-        if "error" not in message:
-            return
-        told = message["error"]
+        if "error" in message:
+            with reading():
+                error = self._error(message["error"])
+            raise error
+
+    def _error(self, told: Any) -> BaseException:
+        """The error that the learner's code ended in."""
         if not isinstance(told, dict) or not isinstance(told.get("types"), list):
             raise Broken("an error without its parts")
         if "large" in told:
-            raise Wrong(f"what the function gives is too large or too deep to be looked at: {str(told['large'])[:100]}")
+            large = str(told["large"])[:100]
+            return Wrong(f"what the function gives is too large or too deep to be looked at: {large}")
         origin = told.get("origin")
         if type(origin) is int and 0 <= origin < len(self.raised):
             error: BaseException = self.raised[origin]
         else:
-            error = _error([str(kind)[:60] for kind in told["types"][:12]], str(told.get("text", ""))[:2000])
+            error = _like([str(kind)[:60] for kind in told["types"][:12]], str(told.get("text", ""))[:2000])
         word = lambda key, most: str(told.get(key, ""))[:most]  # noqa: E731
         line = told.get("line")
         place = f"{word('name', 60)}, line {line}" if type(line) is int else ""
         error.told = Told(place, word("name", 60), word("first", 200), word("inputs", 600))
-        raise error
+        return error
 
     def serve(self, what: str, plain: list[Any], value: Any) -> tuple[Any, dict[str, Any]]:
         self.questions += 1
@@ -122,7 +134,9 @@ class Remote(Peer):
     def failed(self, error: BaseException) -> Any:
         if isinstance(error, Wrong):
             self.final = error  # whatever the learner's code makes of it
-        self.raised.append(error)
+        if len(self.raised) >= MOST_ERRORS:
+            raise Broken(f"it asked for more than {MOST_ERRORS:,} errors")
+        self.raised.append(_bare(error))
         kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
         text = "" if isinstance(error, Wrong) else str(error)[:500]
         return [kinds, text, len(self.raised) - 1]
@@ -145,7 +159,10 @@ class Remote(Peer):
     def pack_special(self, packer: Pack, value: Any, depth: int) -> Any:
         if type(value) is Architecture:
             return ["architecture", value.to_json()]
-        if isinstance(value, Foreign):  # it comes from the learner's code, and the check passes it on
+        for base in BASES[1:]:  # of a type of the learner's own, and the check passes it on
+            if isinstance(value, base):
+                return packer.value(below(base, value), depth + 1)
+        if isinstance(value, Foreign | GeneratorType):
             raise Wrong(f"a function gives a {type(value).__name__}, which no other function can be given")
         handle = self.handles.setdefault(id(value), len(self.things) + 1)
         self.things[handle] = value
@@ -220,7 +237,10 @@ class Answer:
         return found
 
     def chance(self) -> str:
-        return self._remote.ask("chance", ["look"])[0]
+        found = self._remote.ask("chance", ["look"])[0]
+        if type(found) is not str:
+            raise Broken("a state that is no text")
+        return found
 
     def stir(self) -> None:
         self._remote.ask("chance", ["stir"])
@@ -247,9 +267,17 @@ def _allowed(thing: Any) -> tuple[str, ...]:
     return (*handed, "__call__") if isinstance(thing, nn.Module) or not handed else handed
 
 
-def _error(kinds: list[str], text: str) -> BaseException:
-    """An error like the learner's: the nearest type of Python's own, under the name that it had there."""
-    found = (getattr(builtins, kind, None) for kind in kinds)
+def _bare(error: BaseException) -> BaseException:
+    """The error without the frames that it came through, which hold all that the question held."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _like(kinds: list[str], text: str) -> BaseException:
+    """An error like the learner's: the nearest type of Python's own, under the name that it had there. Never
+    StopIteration itself, which would end a loop of the check's.
+    """
+    found = (getattr(builtins, kind, None) for kind in kinds if kind not in ("StopIteration", "StopAsyncIteration"))
     base = next((kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception | SystemExit)), None)
     try:
         plain = (base or Exception)(text)

@@ -19,7 +19,7 @@ from .changes import mutants
 from .source import EQUIVALENT, cells_code, defined
 
 SEEDS = (11, 12)
-PATIENCE = 10  # seconds for all checks; an endless loop is noticed too
+PATIENCE = 10  # seconds of processor time for all checks; an endless loop is noticed too, a busy machine is not
 
 
 class _Late(BaseException):
@@ -32,8 +32,8 @@ def lives(id: str, code: str) -> bool:
     def late(*_: object) -> None:
         raise _Late
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(PATIENCE)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE)
     try:
         with warnings.catch_warnings(action="ignore"):  # of a changed line, to nobody's use
             namespace = defined(code)
@@ -41,15 +41,15 @@ def lives(id: str, code: str) -> bool:
     except (Exception, SystemExit, _Late):
         return False
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def survivors(id: str, tick: Callable[[int, int], None] = lambda done, of: None) -> tuple[list[str], int]:
     """(the changes that no check notices, how many were tried). tick: is told (changes done, all) on the way."""
     import torch  # before any alarm: an import that is broken off half-way breaks torch
 
-    if not hasattr(signal, "SIGALRM"):
+    if not hasattr(signal, "SIGPROF"):
         raise BadInput("changes of a solution are tried on Linux, macOS or WSL: elsewhere nothing ends an endless one")
     given = cells_code(id, "given")
     tried: dict[str, str] = {}  # each changed text once, with its first name

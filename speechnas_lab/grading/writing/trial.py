@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from tempfile import TemporaryDirectory
 
 from ..course import exercise
@@ -40,8 +42,13 @@ def hidden_problems(id: str, most: int | None = None) -> list[str]:
                      "function hidden_tests, and call it")  # fmt: skip
     with _own_home():
         for what, cell in (("the check cell", cells_code(id, "check")), ("its hidden tests alone", hidden)):
-            if refused := _refused(f"{cells_code(id, 'given', 'answer')}\n\n{cell}"):
+            with warnings.catch_warnings(record=True) as warned, redirect_stderr(io.StringIO()) as printed:
+                warnings.simplefilter("default")
+                refused = _refused(f"{cells_code(id, 'given', 'answer')}\n\n{cell}")
+            if refused:
                 found.append(f"{what}: the solution is refused ({type(refused).__name__}: {refused})")
+            elif said := "".join(str(one.message) for one in warned) + printed.getvalue():
+                found.append(f"{what}: stderr is not empty, which nbgrader takes for a failure: {said}")
             refused = _refused(f"{cells_code(id, 'given')}\n\n{blanks}\n\n{cell}")
             if refused is None:
                 found.append(f"{what}: functions that return nothing pass; write a test below ### BEGIN HIDDEN TESTS")

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import random
 import struct
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +22,16 @@ from .values import Packer, Unpacker, odd, odd_back
 from .wire import Broken, Gone, Late, Line
 
 STATE = struct.Struct("<625I")
+MOST_CHANCES = 10_000  # generators, of one check
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """While what the other side sent is read: whatever fails, the message is at fault."""
+    try:
+        yield
+    except Exception as error:
+        raise Broken(f"a message is not as it should be ({type(error).__name__})") from None
 
 
 class Peer:
@@ -56,7 +70,8 @@ class Peer:
             message, answer = self._hear()
             if "ask" not in message:
                 if "touched" in message and opened:
-                    self._touch(pack.containers, message["touched"])
+                    with reading():
+                        self._touch(pack.containers, message["touched"])
                 return answer, message
             self._serve(message, answer)
 
@@ -74,13 +89,11 @@ class Peer:
         if not isinstance(message, dict) or not message.keys() >= {"before", "value", "after", "chances"}:
             raise Broken("a message without its parts")
         unpack = Unpack(self, block)
-        try:
+        with reading():
             self.tensors.heed(unpack, message["before"])
             value = unpack.value(message["value"])
             self.tensors.heed(unpack, message["after"])
             self._move(unpack, message["chances"])
-        except (TypeError, ValueError, KeyError, IndexError, RuntimeError, AttributeError, OverflowError) as error:
-            raise Broken(f"a message is not as it should be ({type(error).__name__})") from None
         self.heard = unpack
         return message, value
 
@@ -91,12 +104,11 @@ class Peer:
             raise Broken("a question without its parts")
         try:
             answer, more = self.serve(what, plain, value)
+            self._say(more, answer, met=met)
         except (Broken, Late, Gone):
             raise
-        except BaseException as error:
+        except BaseException as error:  # also where the answer cannot be handed over
             self._say({"error": self.failed(error)}, None, met=met)
-            return
-        self._say(more, answer, met=met)
 
     # slopes -----------------------------------------------------------------------------------------------------------
     def slopes(self, handle: int, grad: Tensor) -> list[Tensor | None]:
@@ -138,6 +150,8 @@ class Peer:
         if handle not in self.chances:
             if type(handle) is not int or (handle > 0) == (self.sign > 0):
                 raise Broken("a generator of chance under a handle of this side")
+            if len(self.chances) >= MOST_CHANCES:
+                raise Broken("there are too many generators of chance")
             self.chances[handle] = [random.Random(0), None]
         return self.chances[handle][0]
 
@@ -171,9 +185,13 @@ class Peer:
 
 
 def refill(old: Any, new: Any) -> None:
-    """Make a container hold what another of its type holds."""
+    """Make a container hold what another of its type holds. No array comes into a list that had none: whoever compares
+    the list would compare numbers by number.
+    """
     if type(old) is not type(new):
         raise Broken("a container became another one")
+    if isinstance(old, (list, dict, set)) and _holds_numbers(new) and not _holds_numbers(old):
+        raise Broken("an array came into a list that had none")
     if isinstance(old, list):
         old[:] = new
     elif isinstance(old, (dict, set)):
@@ -181,6 +199,15 @@ def refill(old: Any, new: Any) -> None:
         old.update(new)
     elif old.shape == new.shape and old.dtype == new.dtype:
         old[...] = new
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Whether there is an array or a tensor in it."""
+    if isinstance(value, dict):
+        return any(map(_holds_numbers, (*value, *value.values())))
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        return any(map(_holds_numbers, value))
+    return isinstance(value, (np.ndarray, Tensor))
 
 
 class Pack(Packer):
@@ -221,7 +248,7 @@ class Unpack(Unpacker):
         return super()._value(node, depth)
 
     def special(self, kind: str, node: list[Any], depth: int) -> Any:
-        if kind in ("tensor", "twin", "meta"):
+        if kind in ("tensor", "twin"):
             return self.peer.tensors.unpack(self, node)
         if kind == "chance":
             self.met.add(node[1])

@@ -18,9 +18,11 @@ import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from . import calls
+
 NEW = {"mount": 0x20000, "ipc": 0x8000000, "user": 0x10000000, "process": 0x20000000, "net": 0x40000000}
 READ_ONLY, NO_SETUID, NO_DEVICES, NO_EXEC, BIND, PRIVATE = 1, 2, 4, 8, 4096, 1 << 18 | 16384
-NO_NEW_PRIVILEGES, NOT_DUMPABLE, DROP = 38, 4, 24
+NO_NEW_PRIVILEGES, DROP = 38, 24
 C = ctypes.CDLL(None, use_errno=True)
 
 
@@ -149,6 +151,7 @@ def _give_up_rights() -> None:
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     _check(C.capset(header, (ctypes.c_uint32 * 6)()), "capset")
     _check(C.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "no new privileges")
+    calls.refuse()
 
 
 def _mount(source: str | None, place: str, kind: str | None, flags: int, options: str = "") -> None:

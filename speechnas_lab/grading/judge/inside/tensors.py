@@ -21,6 +21,7 @@ DTYPES = {str(kind)[6:]: kind for kind in (
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128, torch.bool,
     torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)}  # fmt: skip
 MOST_LEAVES, MOST_NODES = 1000, 100_000  # of one graph
+MOST_HELD, EACH = 2**28, 4000  # bytes of all tensors that are shared; each costs some beside its numbers
 RECENT = 64  # twins of which a result may be a view
 Slopes = Callable[[int, Tensor], list[Tensor | None]]
 
@@ -63,6 +64,7 @@ class Tensors:
         self.places: dict[int, int] = {}  # id of a tensor -> handle
         self.open: dict[int, None] = {}  # handles of those whose changes count
         self.given = getattr(self, "given", 0)
+        self.held = 0  # bytes, as the other side may make ever more of them
 
     def find(self, tensor: Tensor) -> Twin | None:
         twin = self.twins.get(self.places.get(id(tensor), 0))
@@ -73,16 +75,17 @@ class Tensors:
         if handle is None:
             self.given += 1
             handle = self.sign * self.given
+        self.held += 2 * tensor.nbytes + EACH
+        if self.held > MOST_HELD:
+            raise Broken("there are too many tensors")
         self.twins[handle] = twin = Twin(handle, tensor)
         self.places[id(tensor)] = handle
         return twin
 
     def pack(self, packer: Packer, tensor: Tensor, opened: bool = False) -> Any:
         """JSON for a tensor."""
-        if tensor.dtype not in DTYPES.values() or tensor.device.type not in ("cpu", "meta"):
-            return ["foreign", "Tensor", f"a tensor of {str(tensor.dtype)[6:30]}", None]
-        if tensor.device.type == "meta":
-            return ["meta", str(tensor.dtype)[6:], list(tensor.shape)]
+        if tensor.dtype not in DTYPES.values() or tensor.device.type != "cpu":  # on "meta" it has no numbers
+            return ["foreign", "Tensor", f"a tensor of {str(tensor.dtype)[6:30]} on {tensor.device.type}", None]
         if type(tensor) not in (Tensor, nn.Parameter):
             tensor = torch.Tensor.as_subclass(tensor, Tensor).detach()
         twin = self.find(tensor)
@@ -123,8 +126,6 @@ class Tensors:
 
     def unpack(self, unpacker: Unpacker, node: list[Any]) -> Tensor:
         """The tensor that `pack` described there."""
-        if node[0] == "meta":
-            return torch.empty([int(n) for n in node[2][:9]], dtype=DTYPES[node[1]], device="meta")
         if node[0] == "twin":
             twin = self.twins.get(node[1])
             if twin is None:
@@ -172,7 +173,8 @@ class Tensors:
         handle, size, stride, offset = window
         twin = self.twins.get(handle)
         whole = [*size, *stride, offset]
-        if twin is None or len(size) != len(stride) or any(type(n) is not int or n < 0 for n in whole):
+        same = tuple(size) == value.shape and len(size) == len(stride)
+        if twin is None or not same or any(type(n) is not int or n < 0 for n in whole):
             return None
         base = twin.tensor
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
@@ -203,6 +205,8 @@ class Tensors:
             twin = self.twins[handle]
             if value is not None:
                 new = restored(unpacker, value)
+                if self.sign > 0 and (new.shape != twin.tensor.shape or new.dtype != twin.tensor.dtype):
+                    raise Broken("a tensor that was handed over has another shape or type afterwards")
                 if new.shape == twin.tensor.shape and new.dtype == twin.tensor.dtype:
                     twin.tensor.data.copy_(new)
                 else:

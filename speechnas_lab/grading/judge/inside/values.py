@@ -21,7 +21,7 @@ from .wire import Broken
 
 MOST, DEEPEST = 300_000, 60
 MOST_KEYS = 10_000  # of a dict or set: keys that collide would take the square of it
-MOST_BITS = 2**20  # of a whole number
+MOST_BITS = 14_000  # of a whole number: Python writes no longer ones
 NUMBERS = re.compile(r"[<|][biufc](1|2|4|8|16)")  # NumPy's names for types of plain numbers
 NAME = re.compile(r"\w{1,60}")
 ROWS = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", deque: "deque"}
@@ -43,7 +43,7 @@ def foreign(name: str, words: str, items: list[Any] | None = None) -> Foreign:
     """A Foreign whose type is called `name`; items: what iterating over it gives, if it can be iterated over."""
     more = {} if items is None else {"__iter__": lambda self: iter(self._items)}
     made = type(name, (Foreign,), more)()
-    made._words, made._items = words, items
+    made._words, made._items = words.strip() or f"<{name}>", items
     return made
 
 
@@ -80,7 +80,7 @@ class Packer:
             return ["complex", value.real, value.imag]
         elif kind is bytes:
             return ["bytes", value.hex()]
-        elif kind is range:
+        elif kind is range and _short(value):
             return ["range", *(self.value(end) for end in (value.start, value.stop, value.step))]
         elif kind is Fraction:
             return ["fraction", self.value(value.numerator), self.value(value.denominator)]
@@ -146,7 +146,9 @@ class Unpacker:
             array = self.numbers(*node[1:])
             return array if kind == "array" else array[()]
         plain = {"int": lambda text: int(text[: MOST_BITS // 4 + 4], 16), "complex": complex, "bytes": bytes.fromhex,
-                 "range": range, "fraction": Fraction, "decimal": self._decimal}.get(kind)  # fmt: skip
+                 "decimal": self._decimal}.get(kind)  # fmt: skip
+        if kind in ("range", "fraction"):
+            return (self._range if kind == "range" else Fraction)(*(self._value(part, depth + 1) for part in node[1:]))
         return self.special(kind, node, depth) if plain is None else plain(*node[1:])
 
     def numbers(self, kind: str, shape: list[int], begin: int, count: int) -> np.ndarray:
@@ -165,7 +167,19 @@ class Unpacker:
 
     @staticmethod
     def _decimal(text: str) -> Decimal:
-        return Decimal(text[:100])
+        found = Decimal(text[:100])
+        return Decimal("NaN") if found.is_snan() else found  # which could not even be compared
+
+    @staticmethod
+    def _range(*ends: int) -> range:
+        found = range(*ends)
+        if not _short(found):  # it would be a list for whoever looks at its numbers
+            raise Broken("a range is too long")
+        return found
+
+
+def _short(some: range) -> bool:
+    return len(some[: MOST + 1]) <= MOST
 
 
 def odd(packer: Packer, value: Any, depth: int) -> Any:
@@ -180,7 +194,7 @@ def odd(packer: Packer, value: Any, depth: int) -> Any:
             return ["items", name, [packer.value(item, depth + 1) for item in items]]
         for base in BASES:
             if issubclass(kind, base):
-                return ["kind of", name, packer.value(_below(base, value), depth + 1)]
+                return ["kind of", name, packer.value(below(base, value), depth + 1)]
         words = repr(value)[:200]
     except Broken:
         raise
@@ -189,7 +203,7 @@ def odd(packer: Packer, value: Any, depth: int) -> Any:
     return ["foreign", name, words, None]
 
 
-def _below(base: type, value: Any) -> Any:
+def below(base: type, value: Any) -> Any:
     """The plain value that a learner's subclass of `base` really holds, whatever its methods say."""
     if base is dict:
         return dict(dict.items(value))

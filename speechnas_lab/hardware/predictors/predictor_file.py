@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sklearn
 
-from ..errors import BadInput
-from ..files import write_bytes
+from ...errors import BadInput
+from ...files import write_bytes
 from .few_shot import Moved
 from .forest import check_trees
 from .intervals import Range
 from .lines import Fitted, Line
 
 if TYPE_CHECKING:
-    from ..space import MobileConformerSpace
+    from ...space import MobileConformerSpace
     from .predictor import LatencyPredictor
 
 AGAIN = "fit it again on its profile and save it"

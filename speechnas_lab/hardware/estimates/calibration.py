@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from .graphs import IR_VERSION, OPSET, session
+from ..graphs import IR_VERSION, OPSET, session
 from .roofline import Roof
 
 SIDE = 256  # of the square matrices: 0.8 MB of float32, inside the cache as a small network's layers are

@@ -40,15 +40,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..errors import BadInput
-from ..space import Architecture, Cell
+from ...errors import BadInput
+from ...space import Architecture, Cell
 from . import predictor_file
 from .few_shot import move
 from .intervals import Extrapolation, Range, half_width, left_out
 from .lines import Fitted, counted, price_list, ridge_line
 
 if TYPE_CHECKING:
-    from ..space import MobileConformerSpace
+    from ...space import MobileConformerSpace
 
 KINDS = ("lookup", "forest", "mlp", "corrected")
 

@@ -13,12 +13,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput
-from ..files import read_json
-from ..space import Architecture, Cell
-from .device import Device
+from ...errors import BadInput
+from ...files import read_json
+from ...space import Architecture, Cell
+from ..device import Device
+from ..profiling import Profile, Row
 from .operations import KINDS, Operation, operations
-from .profiling import Profile, Row
 from .public_devices import ESTIMATED, VALUE_BYTES
 
 

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
-from ..errors import BadInput
-from ..files import write_bytes
-from ..models.streaming_plan import Plan, StreamSettings
-from ..space import Architecture
-from ..speech.features import HOP, Scale
-from ..speech.streaming_features import StreamingLogMel, StreamingScale
-from ..speech.streaming_words import Word, WordStream
-from ..speech.tokenizers import tokenizer_from_json
-from .export import TOLERANCE, ExportFailed
-from .graphs import session
-from .streaming_graph import fresh_state, quick_step
+from ...errors import BadInput
+from ...files import write_bytes
+from ...models.streaming_plan import Plan, StreamSettings
+from ...space import Architecture
+from ...speech.features import HOP, Scale
+from ...speech.streaming_features import StreamingLogMel, StreamingScale
+from ...speech.streaming_words import Word, WordStream
+from ...speech.tokenizers import tokenizer_from_json
+from ..export import TOLERANCE, ExportFailed
+from ..graphs import session
+from .graph import fresh_state, quick_step
 
 if TYPE_CHECKING:
-    from ..models.streaming import StreamingConformer
+    from ...models.streaming import StreamingConformer
 
-EXAMPLE = Path(__file__).parents[1] / "assets" / "stream.int8.onnx"  # `speechnas reproduce streaming` trained it
+EXAMPLE = Path(__file__).parents[2] / "assets" / "stream.int8.onnx"  # `speechnas reproduce streaming` trained it
 STEPS = 12  # that an exported step is compared with torch over
 
 

@@ -9,10 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from speechnas_lab.figures import NAMES, Figure, all_figures
-from speechnas_lab.hardware.energy import BATTERIES
-from speechnas_lab.report_estimated import energy_rows, latency_words, limits_name, with_estimates
-from speechnas_lab.report_words import (
+from speechnas_lab.hardware.estimates.energy import BATTERIES
+from speechnas_lab.report.estimated import energy_rows, latency_words, limits_name, with_estimates
+from speechnas_lab.report.figures import NAMES, Figure, all_figures
+from speechnas_lab.report.words import (
     SMOKE,
     amount,
     astronomical,

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 
-from ..errors import BadInput
-from ..space import Architecture, Cell
-from .graphs import quick_graph, session
+from ...errors import BadInput
+from ...space import Architecture, Cell
+from ..graphs import quick_graph, session
 
 # kind -> ONNX operators, those of ONNX Runtime's fusions among them. What is not named here works value by value.
 OPERATORS = {

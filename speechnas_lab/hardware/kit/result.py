@@ -7,16 +7,16 @@ import json
 import math
 from typing import Any
 
-from ..errors import BadInput
-from ..space import Architecture, Cell, from_json
-from .conditions import Conditions
-from .device import Device
-from .kit import kit_graph
-from .kit_script import FORMAT, checksum
-from .levels import together
-from .profiling import Profile, Row
-from .runtimes import Sizes
-from .timing import Timing
+from ...errors import BadInput
+from ...space import Architecture, Cell, from_json
+from ..conditions import Conditions
+from ..device import Device
+from ..levels import together
+from ..profiling import Profile, Row
+from ..runtimes import Sizes
+from ..timing import Timing
+from .script import FORMAT, checksum
+from .writing import kit_graph
 
 AGAIN = "copy result.json again, or run run_kit.py again"
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import BadInput
+from ...errors import BadInput
 
 FOLDS = 5
 FEW = 12  # rows up to which each is left out alone

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from speechnas_lab.chart import HEIGHT, WIDTH, Chart, across, picture, shape, spread, upward
-from speechnas_lab.report_words import (
+from speechnas_lab.report.words import (
     estimated_on,
     milliseconds,
     number,

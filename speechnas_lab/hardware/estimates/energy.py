@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import BadInput
-from ..space import Architecture, Cell
+from ...errors import BadInput
+from ...space import Architecture, Cell
 from .public_devices import ESTIMATED
 
 POWERCAP = Path("/sys/class/powercap")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import BadInput
-from ..models.streaming_plan import Plan, StreamSettings
-from ..space import Architecture
-from ..speech.features import HOP, WINDOW
-from .graphs import session
-from .streaming_graph import fresh_state, quick_step
-from .timing import Timing, measure
+from ...errors import BadInput
+from ...models.streaming_plan import Plan, StreamSettings
+from ...space import Architecture
+from ...speech.features import HOP, WINDOW
+from ..graphs import session
+from ..timing import Timing, measure
+from .graph import fresh_state, quick_step
 
 if TYPE_CHECKING:
     from .stream import Stream

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestRegressor
 
-from ..errors import BadInput
+from ...errors import BadInput
 
 MANY = 40  # rows from which tree after tree is quicker than all trees at once (measured: 30 to 60)
 

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from ..errors import BadInput
+from ...errors import BadInput
 from .lines import Fitted, counted
 
 if TYPE_CHECKING:
-    from ..space import Architecture, MobileConformerSpace
+    from ...space import Architecture, MobileConformerSpace
 
 WORK = ("layers", "attention layers", "MMACs", "nonlinear k", "through gelu")  # counts whose names end so, added up
 PULL = 0.05  # towards the plain scale; 0.03 to 0.1 are as good, 0.2 is worse

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from speechnas_lab.hardware.energy import Battery
-from speechnas_lab.report_words import estimated_on, milliseconds, number, significant
+from speechnas_lab.hardware.estimates.energy import Battery
+from speechnas_lab.report.words import estimated_on, milliseconds, number, significant
 
 Column = tuple[str, str, Callable[[float], str]]  # key, heading, how to print
 SPEECH = "energy, 1 s of speech"

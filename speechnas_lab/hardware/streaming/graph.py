@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from ..models.streaming_plan import FORBIDDEN, Plan, StreamSettings
-from ..space import Architecture, Block, check
-from .graphs import IR_VERSION, OPSET, Maker
+from ...models.streaming_plan import FORBIDDEN, Plan, StreamSettings
+from ...space import Architecture, Block, check
+from ..graphs import IR_VERSION, OPSET, Maker
 
 
 def quick_step(

@@ -18,13 +18,13 @@ from typing import Any
 
 from onnx import TensorProto
 
-from ..errors import BadInput
-from ..files import write_bytes, write_json, write_text
-from ..space import Architecture, Cell
-from . import kit_script
-from .graphs import Maker, model_bytes, write
-from .profiling import ANCHORS, GROUP, PASSES, WARMUP
-from .runtimes import Sizes
+from ...errors import BadInput
+from ...files import write_bytes, write_json, write_text
+from ...space import Architecture, Cell
+from ..graphs import Maker, model_bytes, write
+from ..profiling import ANCHORS, GROUP, PASSES, WARMUP
+from ..runtimes import Sizes
+from . import script as kit_script
 
 OPSET, IR_VERSION = 13, 7
 OUTSIDE = 64  # floats from which a weight is read from the common file

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import BadInput
-from ..space import Architecture, Block
+from ...errors import BadInput
+from ...space import Architecture, Block
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,0 +1,1 @@
+"""Devices that are not here: operations, rooflines, energy, from public figures. Whatever comes out is estimated."""
