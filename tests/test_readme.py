@@ -12,6 +12,7 @@ from speechnas_lab.reproduce import FIGURES
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+MEASURED = (ROOT / "docs" / "measured.md").read_text(encoding="utf-8")
 
 
 def test_the_map_names_every_lesson_with_its_minutes_and_exercises() -> None:
@@ -32,11 +33,20 @@ def test_the_map_names_every_lesson_with_its_minutes_and_exercises() -> None:
 def test_links_and_commands_exist() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", TEXT):
         assert (ROOT / target).exists(), target
-    for name in re.findall(r"`speechnas reproduce ([a-z0-9-]+)", TEXT):
+    for name in re.findall(r"`speechnas reproduce ([a-z0-9-]+)", TEXT + MEASURED):
         assert name in FIGURES, name
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", TEXT, flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_every_measurement_that_can_be_repeated_is_told_and_the_two_pages_agree() -> None:
+    told = set(re.findall(r"`speechnas reproduce ([a-z0-9-]+)", TEXT + MEASURED))
+    assert set(FIGURES) - told <= {"picture"}
+    rows = TEXT[TEXT.index("docs/measured.md") :].split("## Tests")[0].splitlines()[2:]
+    for row in filter(None, rows):
+        for number in re.findall(r"\d+\.\d+|\d[\d,]+", row.split("|")[2]):
+            assert number in MEASURED, (number, row)
 
 
 def test_picture_is_of_the_figures_that_are_kept(tmp_path: Path) -> None:
