@@ -8,6 +8,9 @@ BIN := .venv/bin
 LESSONS := $(sort $(wildcard notebooks/*.ipynb))
 QUICK := $(foreach n,00 02 03 10 12,$(wildcard notebooks/$(n)_*.ipynb))  # under 20 seconds each
 BOTH := -n 2 --dist loadfile  # two processes, a file's tests in one of them
+# Not handed out: solutions and the tests, which hold right answers; tests/grading and tests/nbval.cfg stay.
+KEPT_BACK := ':(exclude)solutions' ':(exclude)docs/teaching.md' ':(exclude,glob)tests/*.py' \
+  $(foreach folder,attacks browser mutants,':(exclude)tests/$(folder)')
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with tests/nbval.cfg
 
 .PHONY: help setup search test test-all lessons save lint lab exercises handout pins
@@ -67,8 +70,8 @@ exercises: .venv/.ready
 
 handout:
 	@mkdir -p runs
-	git archive --format=zip --prefix=speechnas_lab/ -o runs/handout.zip HEAD -- . ':(exclude)solutions' ':(exclude)tests/mutants'
-	@echo "runs/handout.zip holds the course as committed last, without solutions"
+	git archive --format=zip --prefix=speechnas_lab/ -o runs/handout.zip HEAD -- . $(KEPT_BACK)
+	@echo "runs/handout.zip holds the course as committed last, without solutions and what shows them"
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

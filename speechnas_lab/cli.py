@@ -132,22 +132,23 @@ def make_parser() -> Parser:
     what.add_argument("--new", metavar="ID", help="write a new exercise, such as 03-my-own, in a clone of the course: "
                       "makes its files, and says each time what is still to do")
     grade.add_argument("--json", metavar="FILE", help="write points, max and outcome of each exercise there")
-    grade.add_argument("--time", type=positive, default=60, metavar="SECONDS",
+    grade.add_argument("--time", type=positive, metavar="SECONDS",
                        help="limit for each exercise, of which starting takes a few seconds (default 60); in a class, "
                        "what the answer itself computes")
-    grade.add_argument("--memory", type=whole, default=1000, metavar="MB", help="limit for an answer (default 1000)")
-    group = grade.add_argument_group("a class")
+    grade.add_argument("--memory", type=whole, metavar="MB", help="limit for an answer (default 1000)")
+    group = grade.add_argument_group("a class", "what a run leaves out of --students, --due, --late-percent, "
+                                     "--late-days, --grace, --time and --memory is as in the run before")
     group.add_argument("--out", metavar="DIR", help="where marks, feedback and report go; run again to go on, or to "
                        "grade what changed")
     group.add_argument("--students", metavar="CSV", help="who is in the class: Canvas's gradebook, Moodle's grading "
-                       "worksheet or participants, or a CSV with the columns id and name")
-    group.add_argument("--due", metavar="TIME", help="when it was due, such as '2026-11-02 23:59', or a CSV with the "
-                       "columns exercise, due and perhaps student, for an extension")
-    group.add_argument("--late-percent", type=percent, default=0, metavar="P", help="of an exercise's points that each "
+                       "worksheet or participants, or a CSV with the columns id and name; none: no list any more")
+    group.add_argument("--due", metavar="TIME", help="when it was due, such as '2026-11-02 23:59', a day for its end, "
+                       "or a CSV with the columns exercise, due and perhaps student, for an extension; none: no time")
+    group.add_argument("--late-percent", type=percent, metavar="P", help="of an exercise's points that each "
                        "day begun costs (default 0)")
-    group.add_argument("--late-days", type=count, default=0, metavar="N", help="free days of each student, for all "
+    group.add_argument("--late-days", type=count, metavar="N", help="free days of each student, for all "
                        "exercises together (default 0)")
-    group.add_argument("--grace", type=count, default=0, metavar="MINUTES", help="late that does not count (default 0)")
+    group.add_argument("--grace", type=count, metavar="MINUTES", help="late that does not count (default 0)")
     group.add_argument("--again", action="append", metavar="WHO", help="grade again: STUDENT, STUDENT/EXERCISE or all")
     group.add_argument("--workers", type=whole, default=2, metavar="N", help="processes (default 2)")
     group.add_argument("--seed", type=seed, metavar="N", help="of the inputs (default: drawn once and kept in --out)")

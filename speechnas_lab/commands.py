@@ -158,9 +158,10 @@ def grade(arguments: argparse.Namespace, argv: list[str]) -> None:
 
         grade_class(arguments)
         return
+    limits = own.Limits(arguments.time or own.Limits.seconds, arguments.memory or own.Limits.memory)
     results = []
     print(own.HEAD)
-    for result in own.grade(Path(arguments.path), own.Limits(arguments.time, arguments.memory)):
+    for result in own.grade(Path(arguments.path), limits):
         results.append(result)
         print(own.row(result), flush=True)
     points, most = sum(result.points for result in results), sum(result.max for result in results)

@@ -37,6 +37,8 @@ def solved() -> list[str]:
 
 def main() -> None:
     """Release all, or the ones named."""
+    if unknown := set(sys.argv[1:]) - set(EXERCISES):
+        sys.exit(f"no exercise is called {sorted(unknown)[0]!r}; there are {', '.join(EXERCISES)}")
     for id in sys.argv[1:] or solved():
         print(release(id, ROOT / "exercises").relative_to(ROOT), flush=True)
     texts = {id: ROOT / "exercises" / id / f"{id}.ipynb" for id in EXERCISES}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import PurePosixPath
 
 import pytest
 
 from speechnas_lab.grading import submission
+from speechnas_lab.grading.classes import archive
 from speechnas_lab.grading.classes.alike import fingerprint
 from speechnas_lab.grading.classes.late import when
 from speechnas_lab.grading.classes.people import Student
@@ -71,3 +73,20 @@ def test_a_long_id_still_names_a_file():
 def test_a_time_that_is_none_is_told_and_left_out(text):
     notes: list[str] = []
     assert when(text, PurePosixPath("anna/01-wer/01-wer.ipynb"), notes) == "" and len(notes) == 1
+
+
+def test_a_zip_of_many_files_is_counted_before_it_is_opened(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "Ann_11_2222222_work.zip", "w") as made:
+        for number in range(30):
+            made.writestr(f"{number}.txt", b"")
+    whole = (tmp_path / "Ann_11_2222222_work.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "download.zip", "w") as outer:
+        outer.writestr("Bob_12_2222223_work.zip", whole)
+    monkeypatch.setattr(archive, "ENTRIES", 20)
+    notes: list[str] = []
+    assert not list(archive.files_of(tmp_path / "download.zip", notes)) and "more than 20 files" in notes[0]
+    notes.clear()
+    (tmp_path / "download.zip").unlink()
+    monkeypatch.setattr(archive.zipfile, "ZipFile", None)
+    assert not list(archive.files_of(tmp_path, notes)) and "more than 20 files" in notes[0]
+    assert archive.downloads(tmp_path, lambda name: True) == set()

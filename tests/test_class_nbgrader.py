@@ -77,6 +77,33 @@ def test_nbgraders_api_reads_the_gradebook(classroom):
         assert book.find_student("anna").first_name == "Zoë" and book.find_student("bob").last_name == "O'Brien"
 
 
+def listed(course: Path) -> dict[str, dict]:
+    """What formgrader lists: assignment -> what it says of it."""
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+
+    found = NbGraderAPI(CourseDirectory(root=str(course), course_id="speechnas_lab"))
+    with found.gradebook:
+        return {one["name"]: {**one, "people": found.get_submissions(one["name"])} for one in found.get_assignments()}
+
+
+def test_formgrader_lists_the_assignments_with_everybodys_scores(classroom, tmp_path):
+    (tmp_path / "in" / "bob" / "01-wer" / "timestamp.txt").write_text("2026-11-03 10:00:00.25 Europe/Berlin")
+    for _ in range(2):
+        out = classroom()
+        (out / "manual.csv").write_text("student,exercise,points,comment\nanna,03-mixed-op,2,by mail\n")
+    told = listed(out / "nbgrader")
+    assert {id: (one["num_submissions"], one["max_score"]) for id, one in told.items()} == {
+        "01-wer": (3, 5), "03-mixed-op": (1, 4)}  # fmt: skip
+    scores = {(id, one["student"]): one["score"] for id, each in told.items() for one in each["people"]}
+    assert scores == {("01-wer", "anna"): 5, ("01-wer", "bob"): 3, ("01-wer", "eve"): 0, ("03-mixed-op", "bob"): 0,
+                      ("03-mixed-op", "anna"): 2}  # fmt: skip
+    assert all(one["autograded"] for each in told.values() for one in each["people"])
+    blanks = out / "nbgrader" / "source" / "01-wer" / "01-wer.ipynb"
+    assert blanks.read_text(encoding="utf-8") == blank("01-wer")
+    assert not list((out / "nbgrader" / "submitted").rglob("*.ipynb"))  # nothing there for nbgrader to run
+
+
 def test_marks_given_in_formgrader_are_kept_and_those_of_manual_csv_win(classroom):
     out = classroom()
     with opened(out / "nbgrader" / "gradebook.db") as book:

@@ -114,7 +114,7 @@ def test_short_blank_and_broken_answers_are_no_copies():
 # What a student reads -------------------------------------------------------------------------------------------------
 def test_feedback_escapes_what_came_from_outside():
     evil = "<script>alert(1)</script>"
-    check = {"name": "n", "passed": False, "waits": False, "what": evil, "case": evil, "slip": evil}
+    check = {"name": "n", "points": 5, "passed": False, "waits": False, "what": evil, "case": evil, "slip": evil}
     row = Row("a", "01-wer", 5, "wrong", auto=0, comment=evil, what=evil, notes=[evil], results=[check])
     page = feedback(Student("a", evil), [row], "0 of 5 points.")
     assert "<script" not in page and page.count("&lt;script") >= 6

@@ -50,24 +50,16 @@ def test_canvas_keeps_the_titles_of_its_own_gradebook_with_a_blank_row(tmp_path)
 
 
 def test_an_empty_class_gives_headers_only():
-    for text in (canvas_csv(a_class(), People()), moodle_csv(a_class()), moodle_sheet(a_class(), People())):
+    for text in (canvas_csv(a_class(), People()), moodle_csv(a_class())):
         assert len(parsed(text)) == 1
     assert parsed(canvas_csv(a_class(), People()))[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
     assert len(parsed(marks_csv(a_class()))) == 1
 
 
-def test_moodles_gradebook_and_worksheet():
+def test_moodles_gradebook():
     head, zoe, bob, *_ = parsed(moodle_csv(a_class(ZOE, BOB)))
     assert head == ["First name", "Last name", "ID number", "Email address", "01-wer", "03-mixed-op"]
     assert zoe == ["Zoë", "Müller", "u11", "", "5", ""] and bob[3] == "bob@x.org"
-    whole = a_class(ZOE)
-    whole.rows[ZOE.id, "03-mixed-op"].auto = 2
-    head, sheet = parsed(moodle_sheet(whole, People()))
-    told = dict(zip(head, sheet, strict=True))
-    assert {"Identifier", "Grade", "Last modified (grade)"} <= set(head)  # without them Moodle refuses the file
-    assert told["Identifier"] == "Participant 11" and told["Grade"] == "7" and told["Maximum Grade"] == "9"
-    assert "01-wer: 5 of 5" in told["Feedback comments"]
-    assert parsed(moodle_sheet(a_class(ZOE), People()))[1][4] == ""  # one exercise is not graded: no sum
 
 
 def test_moodles_own_worksheet_keeps_its_columns_and_lines(tmp_path):
@@ -79,8 +71,10 @@ def test_moodles_own_worksheet_keeps_its_columns_and_lines(tmp_path):
     assert [student.id for student in people.students] == ["11", "99"]
     found = a_class(people.students[0])
     found.students = list(people.students)
+    assert parsed(moodle_sheet(found, people))[1][3] == ""  # one exercise is not graded: no sum
     found.rows["11", "03-mixed-op"].auto = 4
     lines = parsed(moodle_sheet(found, people))
+    assert "01-wer: 5 of 5" in lines[1][6]
     assert ",".join(lines[0]) == head
     assert lines[1][:6] == ["Teilnehmer/in 11", "Zoë Müller", "Submitted", "9", "9.00", "Monday, 2 November"]
     assert lines[2][3] == "" and lines[2][5] == "-"
@@ -97,9 +91,13 @@ def test_all_else_stays_as_it_is(text):
 
 
 def test_files_are_utf_8_and_only_the_one_for_people_has_a_mark(tmp_path):
-    write_tables(a_class(ZOE, layout="a download from Moodle"), People(), tmp_path)
-    names = {"marks.csv", "canvas.csv", "moodle.csv", "moodle-worksheet.csv"}
-    assert {path.name for path in tmp_path.iterdir()} == names
+    found = a_class(ZOE, layout="a download from Moodle")
+    write_tables(found, People((ZOE,), "moodle", ("Identifier",)), tmp_path)
+    names = {"marks.csv", "canvas.csv", "moodle.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == names | {"moodle-worksheet.csv"} and not found.notes
+    write_tables(found, People(), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == names  # Moodle would not take another one
+    assert any("give it as --students" in note for note in found.notes)
     for path in tmp_path.iterdir():
         assert path.read_bytes().startswith(b"\xef\xbb\xbf") == (path.name == "marks.csv")
         assert "Müller" in path.read_text(encoding="utf-8-sig")

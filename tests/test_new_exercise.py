@@ -170,3 +170,18 @@ def test_the_judge_of_a_class_is_compared_with_check(monkeypatch):
     monkeypatch.setattr(trial, "exercise", lambda id: seen)
     problems = trial.judged_problems("03-mixed-op")
     assert problems[0].startswith("the solution: 1 points by check, 4 by the judge")
+
+
+def test_a_change_that_changes_no_text_is_none():
+    """Swapped equal arguments, a twin pair turned round: no line to show, nothing to argue about."""
+    code = "def f(a):\n    return max([a, a]), g(a, a), (a, a)"
+    names = [name for name, _ in changes.mutants(ast.parse(code))]
+    assert names and all(before.strip() and after.strip() for before, _, after in (n.partition(" -> ") for n in names))
+
+
+@pytest.mark.parametrize("line", ["01-wer |  -> | no reason", "01-wer | a -> b", "01-wer | a -> b | ", "nonsense"])
+def test_a_line_of_equivalent_txt_that_is_none_is_refused(line, tmp_path, monkeypatch):
+    (tmp_path / "equivalent.txt").write_text(f"# words\n01-wer | a -> b | the same\n{line}\n")
+    monkeypatch.setattr(alive, "EQUIVALENT", tmp_path / "equivalent.txt")
+    with pytest.raises(BadInput, match="line 3"):
+        alive.equivalent("01-wer")

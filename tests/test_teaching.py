@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from class_of import notebook_of
+from exercise_files import solution_code
 
 from speechnas_lab.cli import make_parser
 from speechnas_lab.grading.checks import pareto
@@ -62,10 +68,19 @@ def test_every_command_and_option_is_there(tmp_path, monkeypatch):
     for line in commands():
         assert parser.parse_args(line.split()[1:]).command in ("grade", "doctor"), line
     known = {option for action in grade._actions for option in action.option_strings}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", TEXT)) <= known
+    ours = re.sub(r"^jupyter .*$", "", TEXT, flags=re.M)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", ours)) <= known
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", TEXT, flags=re.M):
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
+
+
+def test_the_lines_that_switch_on_formgrader_name_what_make_setup_switches_off():
+    setup = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^jupyter (?:server |lab)extension enable .*$", TEXT, flags=re.M):
+        kind, where, what = re.fullmatch(r"jupyter (.*) enable (\S+) (\S+)", line).groups()
+        assert re.search(rf"{kind} disable {where} .*{re.escape(what)}", setup), line
+    assert "nbgrader formgrader" not in TEXT  # nbgrader 0.9 has no such command
 
 
 def test_paths_of_the_repository_are_there():
@@ -89,13 +104,30 @@ def test_a_folder_of_zips_one_for_each_exercise_is_read_as_the_page_says(tmp_pat
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a clone with its history")
 def test_the_handout_gives_no_solution_away(tmp_path):
-    command = re.search(r"^\tgit archive .*$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)[0]
+    """No solution, no wrong or right answer, no test that holds one; and what learners run is there and runs."""
+    told = subprocess.run(["make", "-n", "handout"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    command = next(line for line in told.splitlines() if line.startswith("git archive"))
     made = tmp_path / "handout.zip"
     command = command.strip().replace("runs/handout.zip", str(made))
     assert subprocess.run(["bash", "-c", command], cwd=ROOT).returncode == 0
     names = zipfile.ZipFile(made).namelist()
     assert "speechnas_lab/exercises/03-mixed-op/03-mixed-op.ipynb" in names and "speechnas_lab/Makefile" in names
-    assert not [name for name in names if "/solutions/" in name or "/tests/mutants/" in name]
+    assert not [name for name in names if "/solutions/" in name or name.endswith("docs/teaching.md")]
+    tests = {name.removeprefix("speechnas_lab/tests/") for name in names if name.startswith("speechnas_lab/tests/")}
+    assert {name for name in tests if not name.endswith("/") and name} == {
+        "grading/conftest.py", "grading/test_own_exercises.py", "nbval.cfg"}  # fmt: skip
     region = "BEGIN " + "SOLUTION"
     notebooks = (name for name in names if name.endswith(".ipynb"))
     assert not [name for name in notebooks if region in zipfile.ZipFile(made).read(name).decode("utf-8")]
+
+    with zipfile.ZipFile(made) as archive:
+        archive.extractall(tmp_path)
+    home = tmp_path / "speechnas_lab"
+    solved = home / "exercises" / "01-wer" / "01-wer.ipynb"
+    shutil.rmtree(home / "exercises")
+    solved.parent.mkdir(parents=True)
+    solved.write_text(json.dumps(notebook_of("01-wer", solution_code("01-wer"))))
+    for words, says in ((["--work", "exercises"], "1 passed"), ([], "1 skipped")):
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/grading", *words],
+                              cwd=home, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(home)})
+        assert says in done.stdout, done.stdout + done.stderr

@@ -91,7 +91,7 @@ def report(found: Exercise, done: Mark, told: str = "") -> Shown:
         rows.append((sign, f"{r.name} ({_count(r.points, 'point')})"))
     failure, facts, last = done.first_failure, [], []
     if failure is None:
-        last.append("All public checks pass. A course may grade with further ones.")
+        last.append("All public checks pass. A class is graded by these checks on other inputs.")
     else:
         said = (("What failed", failure.what), ("Example", failure.case), ("Likely slip", failure.slip))
         facts = [(name, value) for name, value in said if value]

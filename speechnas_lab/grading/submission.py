@@ -10,6 +10,8 @@ Which cell is which:
 
 4. A cell that has lost both its names is known by the functions that it defines; of several, the last counts.
 5. A given cell that is gone is taken from the exercise as it was handed out. Cells run in the order of that one.
+6. A cell that the learner added is run too, before the answers, if it does nothing but define what they use: see
+   `added`.
 
 Each of these is told with the cells' positions, counted from 1.
 """
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
+from .added import needed
 from .blank import blank
 from .course import EXERCISES
 
@@ -33,9 +36,10 @@ LONGEST = 10**6  # characters of a cell
 BRACKETS = 3 * 10**6  # of a notebook: read, each becomes an object that is far larger than its character
 NOTES, NOTE = 20, 300  # that are kept, and characters of one
 ID = 100  # characters of a cell's id
-NAMES = re.compile(r"given|answer(-\w+)*|task|ask|check(-\w+)*|next|notes")  # that cells of our exercises come with
+NAMES = re.compile(r"given|answer(-\w+)*|task|ask|check(-\w+)*|buttons|next|notes")  # our exercises' own cells
 TOOLS = re.compile(r"from speechnas_lab\.grading import .*")  # a given cell that gives nothing else
 RUN = re.compile(r"given|answer(-\w+)*")  # that are run
+ADDED = "added-"  # begins the name of a cell of the learner's own that an answer needs
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def read(path: Path, exercise: str = "") -> Submission:
             continue
         named.setdefault(name, []).append(Cell(name, position, text, own))
     nameless, chosen = named.pop("", []), []
+    strange = [cell for name, cells in named.items() if not NAMES.fullmatch(name) for cell in cells]
     for name, cells in named.items():
         cell = _one(cells, notes)
         if not RUN.fullmatch(name):
@@ -93,11 +98,14 @@ def read(path: Path, exercise: str = "") -> Submission:
         if cell is None:
             return Submission((), _kept(notes), *_kept(notes[-1:]))
         chosen.append(cell)
-    released = _released(exercise or next((id for id in EXERCISES if path.stem.endswith(id)), ""))
+    blanks = _blanks(exercise or next((id for id in EXERCISES if path.stem.endswith(id)), ""))
+    released = [cell for cell in blanks if RUN.fullmatch(cell.name)]
     chosen += _found_again(released, chosen, nameless, notes)
     if not any(cell.name.startswith("answer") for cell in chosen):
         return Submission((), _kept(notes), "no cell is called 'answer'; reset brings back the blank notebook")
-    order = {"given": -1} | {cell.name: place for place, cell in enumerate(released)}
+    chosen += _added([*nameless, *strange], chosen, blanks, notes)
+    order = {cell.name: place for place, cell in enumerate(released)} | {"given": -2}
+    order |= {cell.name: -1 for cell in chosen if cell.name.startswith(ADDED)}
     chosen.sort(key=lambda cell: (order.get(cell.name, len(order)), cell.position))
     return Submission(tuple(chosen), _kept(notes))
 
@@ -116,14 +124,25 @@ def _cells(notebook: Any, notes: list[str]) -> list[dict[str, Any]]:
     return cells
 
 
-def _released(exercise: str) -> list[Cell]:
-    """The cells that are run, as they were handed out; none where that is not known."""
+def _blanks(exercise: str) -> list[Cell]:
+    """The code cells of an exercise as they were handed out; none where that is not known."""
     try:
         cells = json.loads(blank(exercise))["cells"] if exercise in EXERCISES else []
     except BadInput:
         return []
-    own = [(position, cell, str(cell.get("id") or "")) for position, cell in enumerate(cells, 1)]
-    return [Cell(name, at, _text(cell["source"]), True) for at, cell, name in own if RUN.fullmatch(name)]
+    return [Cell(str(cell.get("id") or ""), at, _text(cell["source"]), True)
+            for at, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]  # fmt: skip
+
+
+def _added(others: list[Cell], chosen: list[Cell], blanks: list[Cell], notes: list[str]) -> list[Cell]:
+    """The cells among `others`, in their order, that define what the chosen ones use."""
+    taken = {cell.position for cell in chosen}
+    free = {cell.position: cell for cell in others if cell.position not in taken}
+    found = needed([cell.source for cell in chosen], {at: cell.source for at, cell in sorted(free.items())},
+                   {cell.source.strip() for cell in blanks})  # fmt: skip
+    for at, names in found.items():
+        notes.append(f"the added cell {at} defines {', '.join(names)}, which the answer uses; it is run too")
+    return [Cell(f"{ADDED}{at}", at, free[at].source, False) for at in found]
 
 
 def _found_again(released: list[Cell], chosen: list[Cell], nameless: list[Cell], notes: list[str]) -> list[Cell]:

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     asked = metafunc.config.getoption("--work", default=None)  # unknown where this folder was not named
     work = asked or "solutions"
+    if work == "solutions" and not (ROOT / work).is_dir():  # a course that was handed out
+        return metafunc.parametrize("id, notebook", [])
     place = next((path for path in (Path(work), ROOT / work) if path.is_dir()), Path(work))
     try:
         found = notebooks(place)

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from ..exercise import Exercise, Wrong, check, difference, likely, number
+from ..words import short
 
 RUNS = ((4, 1, 4, 2), (10, 1, 9, 3), (9, 2, 8, 2), (34, 3, 81, 3), (20, 2, 32, 4))  # (configs, least, most, eta)
 SMALL = ((1, 1, 1, 3), (5, 9, 9, 3), (2, 1, 9, 3), (3, 1, 8, 2))
@@ -42,7 +43,7 @@ class Training:
 
     def evaluate(self, config: Any, start: Any, end: Any) -> float:
         if not isinstance(config, str) or config not in self.reached:
-            raise Wrong(f"evaluate was asked for {repr(config)[:40]}", self.case, "configs holds what can be evaluated")
+            raise Wrong(f"evaluate was asked for {_short(config)}", self.case, "configs holds what can be evaluated")
         first, last = number(start), number(end)
         if first is None or last is None or not 0 <= first < last:
             slip = "end is the whole budget, counted from the beginning, not what is added; it is above start"
@@ -81,7 +82,7 @@ class Training:
 
 
 def _short(value: Any) -> str:
-    return repr(value)[:40].replace("\n", " ")
+    return short(value, 10**9)[:40].replace("\n", " ")
 
 
 KEEPS: dict[str, Keep] = {

@@ -7,7 +7,9 @@ line that says it, what leads out of a ZIP (`..`, `/`), links, devices and what 
 from __future__ import annotations
 
 import io
+import mmap
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from .clean import clean
 LARGEST = 200 * 2**20  # bytes of one file; a notebook that printed 100 MB stays below
 TOGETHER = 500 * 2**20  # bytes of the files of one ZIP inside another, or of one student
 ENTRIES = 100_000  # files of one ZIP
+ENTRY = b"PK\x01\x02"  # stands before each of them in its list
 WANTED = {".ipynb", ".zip"}  # and timestamp.txt
 SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
 
@@ -38,13 +41,16 @@ class Found:
     sent: bool = False
 
 
-def files_of(place: Path, notes: list[str]) -> Iterator[Found]:
-    """The notebooks (and nbgrader's timestamp.txt) of a folder or a ZIP, in order of name."""
+def files_of(place: Path, notes: list[str], others: list[PurePosixPath] | None = None) -> Iterator[Found]:
+    """The notebooks (and nbgrader's timestamp.txt) of a folder or a ZIP, in order of name. others: gets the paths of
+    all other files.
+    """
+    others = [] if others is None else others
     if place.is_dir():
-        yield from _in_folder(place, notes)
+        yield from _in_folder(place, notes, others)
     elif zipfile.is_zipfile(place):
         with zipfile.ZipFile(place) as archive:
-            yield from _in_archive(archive, PurePosixPath(), notes, nested=False)
+            yield from _in_archive(archive, PurePosixPath(), notes, others, nested=False)
     else:
         raise BadInput(f"{place} is no folder and no ZIP: give what was collected, or the ZIP of Canvas or Moodle")
 
@@ -57,6 +63,7 @@ def downloads(folder: Path, named: Callable[[str], bool]) -> set[str]:
     found = set()
     for path in folder.glob("*.zip") if folder.is_dir() else ():
         try:
+            _count(path)
             with zipfile.ZipFile(path) as archive:
                 paths = [PurePosixPath(_name(info)) for info in archive.infolist() if not info.is_dir()]
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
@@ -67,7 +74,7 @@ def downloads(folder: Path, named: Callable[[str], bool]) -> set[str]:
     return found
 
 
-def _in_folder(folder: Path, notes: list[str]) -> Iterator[Found]:
+def _in_folder(folder: Path, notes: list[str], others: list[PurePosixPath]) -> Iterator[Found]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _hidden(name))
         for name in [*folders, *sorted(names)]:
@@ -77,10 +84,14 @@ def _in_folder(folder: Path, notes: list[str]) -> Iterator[Found]:
             if stat.S_ISLNK(mode):
                 notes.append(f"{relative}: a link; not read")
             elif not stat.S_ISDIR(mode) and _wanted(relative):
-                yield from _file(path, relative, mode, notes)
+                yield from _file(path, relative, mode, notes, others)
+            elif stat.S_ISREG(mode) and not _hidden(name):
+                others.append(relative)
 
 
-def _file(path: Path, relative: PurePosixPath, mode: int, notes: list[str]) -> Iterator[Found]:
+def _file(
+    path: Path, relative: PurePosixPath, mode: int, notes: list[str], others: list[PurePosixPath]
+) -> Iterator[Found]:
     if not stat.S_ISREG(mode):
         notes.append(f"{relative}: no plain file; not read")
     elif path.stat().st_size > LARGEST:
@@ -88,30 +99,43 @@ def _file(path: Path, relative: PurePosixPath, mode: int, notes: list[str]) -> I
     elif relative.suffix.lower() != ".zip":
         yield Found(relative, path.read_bytes, path)
     else:
-        yield from _opened(path, relative, notes, nested=len(relative.parts) > 1)
+        yield from _opened(path, relative, notes, others, nested=len(relative.parts) > 1)
 
 
-def _opened(file: Path | io.BytesIO, relative: PurePosixPath, notes: list[str], nested: bool) -> Iterator[Found]:
+def _opened(
+    file: Path | io.BytesIO, relative: PurePosixPath, notes: list[str], others: list[PurePosixPath], nested: bool
+) -> Iterator[Found]:
     try:
+        _count(file)
         with zipfile.ZipFile(file) as archive:
-            yield from _in_archive(archive, relative.with_suffix(""), notes, nested)
+            yield from _in_archive(archive, relative.with_suffix(""), notes, others, nested)
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
         notes.append(f"{relative}: a damaged ZIP ({error}); not read")
 
 
+def _count(file: Path | io.BytesIO) -> None:
+    """Raise BadZipFile for a ZIP of too many files: to open it takes a while, and memory, for each of them."""
+    if isinstance(file, Path):
+        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            count = sum(1 for _ in re.finditer(ENTRY, content))
+    else:
+        count = file.getvalue().count(ENTRY)
+    if count > ENTRIES:
+        raise zipfile.BadZipFile(f"more than {ENTRIES:,} files")
+
+
 def _in_archive(
-    archive: zipfile.ZipFile, above: PurePosixPath, notes: list[str], nested: bool
+    archive: zipfile.ZipFile, above: PurePosixPath, notes: list[str], others: list[PurePosixPath], nested: bool
 ) -> Iterator[Found]:
-    infos = archive.infolist()
-    if len(infos) > ENTRIES:
-        notes.append(f"{above or archive.filename}: more than {ENTRIES:,} files; not read")
-        return
     left = TOGETHER if nested else None
-    for info in sorted(infos, key=lambda one: one.filename):
+    for info in sorted(archive.infolist(), key=lambda one: one.filename):
         path = PurePosixPath(_name(info))
-        if info.is_dir() or not _wanted(path) or any(map(_hidden, path.parts)):
+        if info.is_dir() or any(map(_hidden, path.parts)):
             continue
         told = above / path.name if path.is_absolute() or ".." in path.parts else above / path
+        if not _wanted(path):
+            others.append(told)
+            continue
         if problem := _refused(info, path):
             notes.append(f"{told}: {problem}; not read")
             continue
@@ -126,7 +150,7 @@ def _in_archive(
         elif nested:
             notes.append(f"{told}: a ZIP in a ZIP in a ZIP; not read")
         else:
-            yield from _opened(io.BytesIO(content), told, notes, nested=True)
+            yield from _opened(io.BytesIO(content), told, notes, others, nested=True)
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -6,8 +6,9 @@ import re
 import unicodedata
 from typing import Any
 
-# Control characters but tab and line end, marks that turn the direction of reading, halves of surrogate pairs.
-UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters but tab and line end, further ends of lines, marks that turn the direction of reading, halves of
+# surrogate pairs.
+UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean(value: Any) -> Any:

@@ -17,6 +17,7 @@ from ...files import write_bytes
 from ..course import EXERCISES
 from .archive import Found, downloads, files_of
 from .late import when
+from .names import listing
 from .people import CANVAS, MOODLE, People, Student
 
 LAYOUTS = {
@@ -26,6 +27,7 @@ LAYOUTS = {
     "names": "notebooks named STUDENT_EXERCISE.ipynb",
 }
 ROOTS = ("submitted", "submissions")  # folders that hold the students' folders
+SEVERAL = "notebooks of this exercise"
 BY_LENGTH = sorted(EXERCISES, key=len, reverse=True)
 
 
@@ -86,7 +88,8 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
     chosen: dict[tuple[str, str], list[_File]] = {}
     seen = False
     above = {*ROOTS, *EXERCISES, place.stem, *downloads(place, lms_name)}
-    for found in files_of(place, notes):
+    others: list[PurePosixPath] = []
+    for found in files_of(place, notes, others):
         path = below(found.path, above)
         if path.name == "timestamp.txt":
             if not found.sent and len(path.parts) == 3 and whose_is(path) == "folders":  # nbgrader's own
@@ -102,6 +105,9 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
     if len({file.download for file in files if file.layout == "moodle"}) > 1:
         raise BadInput(f"{place} holds several downloads from Moodle, which numbers people anew in each assignment: "
                        "grade each into an --out of its own")
+    if not whose:
+        notes += _no_notebooks([below(path, above) for path in others],
+                               [(below(file.found.path, above), file.exercise) for file in files])  # fmt: skip
     layout = Counter(file.layout for file in files).most_common(1)
     words = LAYOUTS[layout[0][0]] if layout else "an empty class"
     result = Gathered(words, {student.id: student for student in people.students}, [], notes)
@@ -114,12 +120,40 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
         last = rivals[-1]
         told = [last.note] if last.note else []
         if len(rivals) > 1:
-            others = ", ".join(file.found.path.as_posix() for file in rivals[:-1])
-            told.append(f"{len(rivals)} notebooks of this exercise: {last.found.path.as_posix()} counts, not {others}")
+            rest = ", ".join(file.found.path.as_posix() for file in rivals[:-1])
+            twins = "; if they are of two people, name the files apart" if last.layout == "names" else ""
+            told.append(f"{len(rivals)} {SEVERAL}: {last.found.path.as_posix()} counts, not {rest}{twins}")
         path = last.found.path
         time = times.get(below(path, above).parent, "")
         result.work.append(Handed(student, exercise, last.found.place, when(time, path, notes), last.late, tuple(told)))
+    listed = {student.id for student in people.students}
+    if listed and (strangers := [id for id in result.students if id not in listed]):
+        named = [id if (name := result.students[id].called) == id else f"{name} ({id})" for id in strangers]
+        notes.append(f"not in the list of students, and added: {listing(named)}")
     return result
+
+
+def _no_notebooks(others: list[PurePosixPath], notebooks: list[tuple[PurePosixPath, str]]) -> list[str]:
+    """A line on each hand-in that holds no notebook, or an exercise as something else than a notebook."""
+    handed: dict[PurePosixPath, set[str]] = {}
+    for path, exercise in notebooks:
+        handed.setdefault(_place(path), set()).add(exercise)
+    found: dict[PurePosixPath, list[str]] = {}
+    for path in others:
+        mine = handed.get(_place(path))
+        if whose_is(path) and (mine is None or (_named(path.stem) or "") not in {*mine, ""}):
+            found.setdefault(_place(path), []).append(path.name)
+    return [f"{place}: no notebook{'' if names == [place.name] else f' but {listing(names, 4)}'}; not marked, ask for "
+            "the .ipynb" for place, names in found.items()]  # fmt: skip
+
+
+def _place(path: PurePosixPath) -> PurePosixPath:
+    """What one hand-in lies in: a file or a ZIP of Canvas's, a person's folders of Moodle's, STUDENT/EXERCISE."""
+    if moodle := MOODLE.fullmatch(path.parts[0]):
+        return PurePosixPath(f"{moodle['name']}_{moodle['id']}")
+    if CANVAS.fullmatch(path.parts[0]) or len(path.parts) < 3:
+        return PurePosixPath(path.parts[0])
+    return PurePosixPath(*path.parts[:2])
 
 
 def root_of(place: Path) -> Path:

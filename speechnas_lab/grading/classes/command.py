@@ -10,10 +10,12 @@ from ...errors import BadInput
 from ...files import write_json
 from .archive import files_of
 from .collect import known_exercise, whose_is
-from .late import Late, read_due
-from .report import as_json, summary
+from .late import Late, due_words, read_due
+from .options import merged
+from .report import as_json, on_screen, summary
 from .run import Settings, grade_class
 
+SHOWN = 20  # notes on the screen
 LOOKED_AT = 200  # files, before a folder is said to be no class
 
 
@@ -28,22 +30,27 @@ def is_class(place: Path) -> bool:
 def grade(arguments: argparse.Namespace) -> None:
     """Grade the class in `arguments.path` into `arguments.out`."""
     place, out = Path(arguments.path), Path(arguments.out)
-    due, longer = read_due(arguments.due)
-    late = Late(due, arguments.late_percent, arguments.late_days, arguments.grace, longer)
-    people = Path(arguments.students) if arguments.students else None
-    settings = Settings(people, late, arguments.time, arguments.memory, arguments.workers, arguments.seed,
-                        tuple(arguments.again or ()))  # fmt: skip
+    told, as_before = merged(arguments, out)
+    due, longer = read_due(told.get("due"))
+    late = Late(due, told.get("late_percent", 0), told.get("late_days", 0), told.get("grace", 0), longer)
+    people = Path(told["students"]) if "students" in told else None
+    settings = Settings(people, late, told.get("time", 60), told.get("memory", 1000), arguments.workers,
+                        arguments.seed, tuple(arguments.again or ()), told)  # fmt: skip
+    for line in filter(None, (as_before, due_words(late))):
+        print(line, flush=True)
     found = grade_class(place, out, settings, progress=True)
     print(f"read as {found.layout}")
     print(summary(found))
-    for note in found.notes[:20]:
+    notes = on_screen(found)
+    for note in notes[:SHOWN]:
         print(f"    {note}")
-    if len(found.notes) > 20:
-        print(f"    and {len(found.notes) - 20} more: see report.html")
+    if len(notes) > SHOWN:
+        print(f"    and {len(notes) - SHOWN} more: see report.html")
     if arguments.json:
         write_json(Path(arguments.json), as_json(found))
     print(f"{out / 'report.html'} for you, {out / 'marks.csv'}, canvas.csv, moodle.csv, feedback/ for the students, "
           "nbgrader/ and gradescope/")
+    print(f"marked now: {found.marked}, kept: {len(found.work) - found.marked}")
 
 
 def check_place(arguments: argparse.Namespace) -> None:

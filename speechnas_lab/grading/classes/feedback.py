@@ -6,12 +6,16 @@ answers, no other student.
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
 from pathlib import Path
 
-from ...files import write_text
+from ...files import write_bytes, write_text
 from ..course import exercise
+from .collect import LAYOUTS
 from .marks import Class, Row
-from .page import Markup, page, tag
+from .page import Markup, many, page, tag
 from .people import Student
 from .tables import points_text
 
@@ -34,37 +38,61 @@ def write_feedback(found: Class, out: Path) -> None:
     for student in found.students:
         if rows := found.of(student):
             most = sum(row.max for row in rows)
-            total = f"{points_text(found.total(student))} of {most} points in {len(rows)} exercises that are here"
-            if any(row.points is None for row in rows):
+            total = f"{points_text(found.total(student))} of {most} points in {many(len(rows), 'exercise')}"
+            if any(row.waits for row in rows):
                 total += "; some are not marked yet and not counted"
             write_text(out / "feedback" / f"{student.folder}.html", feedback(student, rows, f"{total}."))
             written.add(f"{student.folder}.html")
     for path in (out / "feedback").glob("*.html"):
         if path.name not in written:
             path.unlink()
+    together = out / "feedback-moodle.zip"
+    if found.layout == LAYOUTS["moodle"]:
+        write_bytes(together, moodle_zip([one for one in found.students if found.of(one)], out / "feedback"))
+    else:
+        together.unlink(missing_ok=True)
+
+
+def moodle_zip(students: list[Student], pages: Path) -> bytes:
+    """All pages for Moodle's "Upload multiple feedback files in a zip": each in a folder that is called as those of its
+    download are. Moodle goes by the number, which stands behind the first underscore.
+    """
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for student in students:
+            if student.id.isdecimal():  # else it is nobody in Moodle
+                name = re.sub(r"[^\w .,'-]|_", "-", student.called)
+                place = f"{name}_{student.id}_assignsubmission_file_/feedback.html"
+                info = zipfile.ZipInfo(place, (2020, 1, 1, 0, 0, 0))  # the same pages make the same ZIP
+                archive.writestr(info, (pages / f"{student.folder}.html").read_bytes(), zipfile.ZIP_DEFLATED)
+    return whole.getvalue()
 
 
 def points_words(row: Row) -> str:
     """What a row earned, and why it is not what the checks gave."""
     if row.points is None:
-        return "not marked yet"
+        return "not marked yet" if row.waits else "no points"
     told = f"{points_text(row.points)} of {row.max} points"
     if row.manual is not None:
         told += f"; marked by hand ({points_text(row.manual)})"
     if row.late_days:
-        cost = f"costs {points_text(row.lost)}" if row.lost else "costs nothing"
-        told += f"; {row.late_days} {'day' if row.late_days == 1 else 'days'} late, which {cost}"
+        nothing = ", as there is nothing to lose" if row.lost else ""
+        cost = f"costs {points_text(row.cost)}" if row.cost else f"costs nothing{nothing}"
+        told += f"; {many(row.late_days, 'day')} late, which {cost}"
     return told
 
 
-def check_words(result: dict) -> str:
-    """One check's line: what it asks for, and what went wrong."""
+def check_words(result: dict, points: bool = False) -> str:
+    """One check's line: what it asks for, and what went wrong. points: with what it earned, which adds up."""
+    name = result["name"]
+    if points:
+        name += f" ({result['points'] if result['passed'] else 0} of {many(result['points'], 'point')})"
     if result["passed"]:
-        return f"✓ {result['name']}"
+        return f"✓ {name}"
     told = "; ".join(text for text in (result["what"], result["case"], result["slip"]) if text)
     if result["waits"]:
-        return f"… {result['name']}: waits for an earlier check"
-    return f"✗ {result['name']}: {told}"
+        return f"… {name}: waits for an earlier check"
+    return f"✗ {name}: {told}"
 
 
 def _exercise(row: Row) -> Markup:
@@ -73,11 +101,11 @@ def _exercise(row: Row) -> Markup:
     if row.outcome == "grader's fault":
         parts.append(tag("p", FAULT))
     elif row.results:
-        parts.append(tag("ul", *(tag("li", check_words(result)) for result in row.results), kind="checks"))
+        parts.append(tag("ul", *(tag("li", check_words(result, points=True)) for result in row.results), kind="checks"))
     elif row.what:
         parts.append(tag("p", row.what))
     if row.comment:
         parts.append(tag("p", tag("b", "Comment: "), row.comment))
-    if row.notes:
-        parts.append(tag("ul", *(tag("li", note) for note in dict.fromkeys(row.notes)), kind="soft"))
+    if notes := [note for note in dict.fromkeys(row.notes) if note != row.what or row.results]:
+        parts.append(tag("ul", *(tag("li", note) for note in notes), kind="soft"))
     return Markup("\n".join(parts))

@@ -1,4 +1,8 @@
-"""OUT/nbgrader: a course folder that nbgrader's own commands open, with gradebook.db, autograded/ and feedback/.
+"""OUT/nbgrader: a course folder that nbgrader's own commands and its formgrader open.
+
+It holds gradebook.db, autograded/ and feedback/, and what formgrader asks for: source/ with the blank notebooks, which
+it lists, and submitted/ with a folder for each hand-in, which it counts. They hold no notebook: its button "Autograde"
+would run strangers' programs in the teacher's own account.
 
 The marks are the judge's. nbgrader shows them, exports them, and lets a person mark by hand in its formgrader; such
 marks are read back and kept. An autograded notebook holds the exercise as it was handed out, with the student's answer
@@ -20,11 +24,11 @@ from typing import Any
 from ...errors import BadInput
 from ...files import read_json, write_json, write_text
 from ..blank import blank
-from ..submission import read
+from ..submission import ADDED, read
 from .clean import encodable
 from .feedback import check_words, feedback, points_words
 from .late import Late
-from .marks import Class, Manual, Row
+from .marks import NOT_HANDED_IN, Class, Manual, Row
 from .people import Student
 
 _blank = cache(blank)
@@ -95,6 +99,8 @@ def write_gradebook(found: Class, late: Late, manual: dict[tuple[str, str], Manu
     folders = {student.id: student.folder for student in found.students}
     given = {f"{folders[student]}/{id}": mark.points for (student, id), mark in manual.items() if student in folders}
     write_json(course / "by-hand.json", given)
+    for id in found.exercises:
+        write_text(course / "source" / id / f"{id}.ipynb", _blank(id))
     for student in found.students:
         for row in found.of(student):
             _files(course, student, row)
@@ -162,11 +168,17 @@ def _naive(time: datetime | None) -> datetime | None:
 
 
 def _files(course: Path, student: Student, row: Row) -> None:
-    """autograded/STUDENT/EXERCISE/EXERCISE.ipynb and feedback/STUDENT/EXERCISE/EXERCISE.html."""
-    place = course / "autograded" / student.folder / row.exercise
-    write_text(place / f"{row.exercise}.ipynb", autograded(row))
-    if row.submitted:
-        write_text(place / "timestamp.txt", row.submitted)
+    """autograded/STUDENT/EXERCISE/EXERCISE.ipynb, feedback/STUDENT/EXERCISE/EXERCISE.html, and a folder in submitted/,
+    whose time must be that of autograded/: else nbgrader takes it for newer work that has no mark yet.
+    """
+    places = [course / kind / student.folder / row.exercise for kind in ("autograded", "submitted")]
+    write_text(places[0] / f"{row.exercise}.ipynb", autograded(row))
+    for place in places[: 1 if row.outcome == NOT_HANDED_IN else 2]:
+        place.mkdir(parents=True, exist_ok=True)
+        if row.submitted:
+            write_text(place / "timestamp.txt", row.submitted)
+        else:
+            (place / "timestamp.txt").unlink(missing_ok=True)
     page = feedback(student, [row], f"{points_words(row)}.")
     write_text(course / "feedback" / student.folder / row.exercise / f"{row.exercise}.html", page)
 
@@ -176,12 +188,14 @@ def autograded(row: Row) -> str:
     notebook, cells = json.loads(_blank(row.exercise)), ()
     with suppress(Exception):  # what cannot be read is a grader's fault already
         cells = read(row.path).cells
-    answers = {cell.name: cell.source for cell in cells if cell.name != "given"}
+    answers = {cell.name: cell.source for cell in cells if cell.name.startswith("answer")}
+    added = "".join(f"{cell.source}\n\n" for cell in cells if cell.name.startswith(ADDED))
     words = [check_words(result) for result in row.results] or [row.what or row.outcome]
     for cell in notebook["cells"]:
         name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
         if name.startswith("answer"):
-            cell["source"] = encodable(answers.get(name, "# no such cell was handed in"))
+            cell["source"] = encodable(added + answers.get(name, "# no such cell was handed in"))
+            added = ""  # it stands once, above the first answer
         elif name == "check":
             told = "\n".join([f"{row.outcome} (public checks)", *words, *row.notes])
             cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": told + "\n"}]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
 from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
 
 from ...errors import BadInput
 from ..course import EXERCISES
+from .csvs import records
+from .names import Names, known_exercise
 
 DAY = 24 * 3600.0
 
@@ -54,26 +54,51 @@ Due = tuple[dict[str, datetime], dict[tuple[str, str], datetime]]
 
 def read_due(text: str | None) -> Due:
     """`due` and `longer` of Late: one time for all exercises, or a CSV with the columns exercise, due and perhaps
-    student, which is empty for what holds for all. Times without a zone are UTC. BadInput that names the line.
+    student, which is empty for what holds for all. Times without a zone are UTC, a day alone is due at its end.
+    BadInput that names the line.
     """
     if not text:
         return {}, {}
     path = Path(text)
-    if not path.is_file():
+    if not path.is_file() and path.suffix.lower() != ".csv":
         return dict.fromkeys(EXERCISES, _time(text, "--due")), {}
-    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
-    if not {"exercise", "due"} <= set(rows.fieldnames or ()):
-        raise BadInput(f"{path} needs the columns exercise and due, such as 03-mixed-op,2026-11-02 23:59")
     due, longer = {}, {}
-    for row in rows:
-        if row["exercise"] not in EXERCISES:
-            raise BadInput(f"{path}, line {rows.line_num}: no exercise is called {row['exercise']!r}")
-        time, student = _time(row["due"] or "", f"{path}, line {rows.line_num}"), (row.get("student") or "").strip()
+    for line, row in records(path, "the due times", ("exercise", "due"), "03-mixed-op,2026-11-02 23:59", "--due"):
+        where = f"{path}, line {line}"
+        try:
+            id = known_exercise(row["exercise"])
+        except BadInput as error:
+            raise BadInput(f"{where}: {error}") from None
+        moment, student = _time(row["due"], where), row.get("student", "")
         if student:
-            longer[student, row["exercise"]] = time
+            longer[student, id] = moment
         else:
-            due[row["exercise"]] = time
+            due[id] = moment
     return due, longer
+
+
+def due_words(late: Late) -> str:
+    """When it was due, in a line; "" where nothing says it."""
+    times = sorted({*late.due.values(), *late.longer.values()})
+    if not times:
+        return ""
+    first, last = (f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for found in (times[0], times[-1]))
+    return f"due {first}" if first == last else f"due from {first} to {last}, by exercise and student"
+
+
+def for_class(late: Late, names: Names, notes: list[str]) -> Late:
+    """The same with ids for the students of `longer`. Whom the list does not have is refused; without a list, nobody
+    knows who will hand in, and a note says who has not.
+    """
+    longer = {}
+    for (student, exercise), moment in late.longer.items():
+        try:
+            longer[names.find(student), exercise] = moment
+        except BadInput as error:
+            if names.listed:
+                raise BadInput(f"--due: {error}") from None
+            notes.append(f"--due: {error}; the extension for {exercise} is not used")
+    return replace(late, longer=longer)
 
 
 def when(text: str, path: PurePosixPath, notes: list[str]) -> str:
@@ -87,14 +112,14 @@ def when(text: str, path: PurePosixPath, notes: list[str]) -> str:
 
 def _time(text: str, where: str) -> datetime:
     try:
-        return _parsed(text)
+        return _parsed(text, time(23, 59, 59))
     except ValueError:
         raise BadInput(f"{where}: {text!r} is no time; write 2026-11-02 23:59 (UTC) or 2026-11-02T23:59+01") from None
 
 
-def _parsed(text: str) -> datetime:
-    """A time that UTC knows, too. Raises ValueError."""
-    found = _zoned(text)
+def _parsed(text: str, alone: time = time()) -> datetime:  # noqa: B008
+    """A time that UTC knows, too. alone: the time of a day that stands without one. Raises ValueError."""
+    found = _zoned(text, alone)
     try:
         found.astimezone(UTC)
     except OverflowError:  # a day before the first year or after the last
@@ -102,14 +127,21 @@ def _parsed(text: str) -> datetime:
     return found
 
 
-def _zoned(text: str) -> datetime:
+def _zoned(text: str, alone: time) -> datetime:
     """ISO, or with the name of a zone behind it, as nbgrader writes it ("... 23:59:00.0 Europe/Berlin")."""
     front, _, zone = text.strip().rpartition(" ")
     if zone and not zone[0].isdigit():
         try:
-            found = datetime.fromisoformat(front)
+            found = _moment(front.strip(), alone)
             return found.replace(tzinfo=UTC if zone in ("UTC", "GMT") else ZoneInfo(zone))
         except (OSError, LookupError) as error:
             raise ValueError(str(error)) from None
-    found = datetime.fromisoformat(text.strip())
+    found = _moment(text.strip(), alone)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _moment(text: str, alone: time) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(text), alone)
+    except ValueError:
+        return datetime.fromisoformat(text)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,20 +11,24 @@ from ...files import write_text
 from ..course import EXERCISES, exercise
 from .clean import clean
 from .collect import Gathered, Handed
+from .csvs import records
 from .late import Late
+from .names import Names, known_exercise
 from .people import Student
 from .store import Store
 
 MANUAL = ("student", "exercise", "points", "comment")
 TO_GRADE = "to be graded"  # the outcome of what a run did not reach
+NOT_HANDED_IN = "not handed in"  # of what has a mark by hand and no notebook
 
 
 @dataclass(frozen=True)
 class Manual:
-    """A mark given by hand. points: None for a comment alone."""
+    """A mark given by hand. points: None for a comment alone. line: of manual.csv, 0 where it came from elsewhere."""
 
     points: float | None
     comment: str = ""
+    line: int = 0
 
 
 @dataclass
@@ -60,16 +62,35 @@ class Row:
         given = self.auto if self.manual is None else self.manual
         return None if given is None else max(0.0, round(given - self.lost, 2))
 
+    @property
+    def cost(self) -> float:
+        """What lateness took of the points that there were."""
+        given = self.auto if self.manual is None else self.manual
+        return min(self.lost, given or 0.0)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it was handed in and has no mark."""
+        return self.points is None and self.outcome != NOT_HANDED_IN
+
 
 @dataclass
 class Class:
-    """All marks. exercises: those that somebody handed in, in the course's order. notes: for the teacher."""
+    """All marks. exercises: those that somebody handed in, in the course's order. notes: for the teacher. marked: how
+    many notebooks this run marked.
+    """
 
     students: list[Student]
     exercises: list[str]
     rows: dict[tuple[str, str], Row]
     layout: str = ""
     notes: list[str] = field(default_factory=list)
+    marked: int = 0
+
+    @property
+    def work(self) -> list[Row]:
+        """The rows of notebooks that were handed in."""
+        return [row for row in self.rows.values() if row.outcome != NOT_HANDED_IN]
 
     def of(self, student: Student) -> list[Row]:
         """One student's rows, in the course's order."""
@@ -86,14 +107,10 @@ class Class:
 
 
 def marks(gathered: Gathered, store: Store, manual: dict[tuple[str, str], Manual], late: Late) -> Class:
-    """Put it together. A manual mark for someone who handed in nothing makes a row of its own."""
+    """Put it together. A manual mark for what was not handed in makes a row of its own."""
     rows = {(handed.student, handed.exercise): _row(handed, store, late) for handed in gathered.work}
-    notes = list(gathered.notes)
     for (student, id), given in manual.items():
-        if student not in gathered.students:
-            notes.append(f"manual.csv: there is no student {student!r}")
-            continue
-        row = rows.setdefault((student, id), Row(student, id, exercise(id).points, "not handed in"))
+        row = rows.setdefault((student, id), Row(student, id, exercise(id).points, NOT_HANDED_IN))
         row.manual, row.comment = given.points, given.comment
     by_student: dict[str, dict[str, int]] = {}
     for (student, id), row in rows.items():
@@ -103,7 +120,8 @@ def marks(gathered: Gathered, store: Store, manual: dict[tuple[str, str], Manual
             rows[student, id].lost = lost
     named = {id for _, id in rows}
     students = sorted(gathered.students.values(), key=lambda one: (one.last or one.called).casefold())
-    return Class(students, [id for id in EXERCISES if id in named], rows, gathered.layout, notes)
+    return Class(students, [id for id in EXERCISES if id in named], rows, gathered.layout,
+                 list(gathered.notes))
 
 
 def _row(handed: Handed, store: Store, late: Late) -> Row:
@@ -129,25 +147,47 @@ def read_manual(path: Path) -> dict[tuple[str, str], Manual]:
     if not path.exists():
         write_text(path, ",".join(MANUAL) + "\n")
         return {}
-    try:
-        rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
-        if not set(MANUAL[:3]) <= set(rows.fieldnames or ()):
-            raise BadInput(f"{path} needs the columns {', '.join(MANUAL)}")
-        return {key: mark for row in rows for key, mark in [_manual(row, f"{path}, line {rows.line_num}")]}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"cannot read {path} ({error}): save it as CSV in UTF-8") from None
+    found: dict[tuple[str, str], Manual] = {}
+    for line, row in records(path, "the marks by hand", MANUAL[:3], "anna,03-mixed-op,3"):
+        try:
+            key, given = _manual(row, line)
+            _once(found, key, line)
+        except BadInput as error:
+            raise BadInput(f"{path}, line {line}: {error}") from None
+        found[key] = given
+    return found
 
 
-def _manual(row: dict[str, str | None], where: str) -> tuple[tuple[str, str], Manual]:
-    student, id = (row["student"] or "").strip(), (row["exercise"] or "").strip()
-    if id not in EXERCISES:
-        raise BadInput(f"{where}: no exercise is called {id!r}; there are {', '.join(EXERCISES)}")
-    text = (row["points"] or "").strip().replace(",", ".")
+def by_id(manual: dict[tuple[str, str], Manual], names: Names, notes: list[str]) -> dict[tuple[str, str], Manual]:
+    """The same with ids for the students. Whom the list does not have is refused; without a list, a note says it."""
+    found: dict[tuple[str, str], Manual] = {}
+    for (student, id), given in manual.items():
+        try:
+            key = names.find(student), id
+        except BadInput as error:
+            if names.listed:
+                raise BadInput(f"manual.csv, line {given.line}: {error}") from None
+            notes.append(f"manual.csv, line {given.line}: {error}; the line does not count")
+            continue
+        _once(found, key, given.line)
+        found[key] = given
+    return found
+
+
+def _once(found: dict[tuple[str, str], Manual], key: tuple[str, str], line: int) -> None:
+    """Refuse a second line for one notebook."""
+    if key in found:
+        student, id = key
+        raise BadInput(f"manual.csv has {id} of {student} in the lines {found[key].line} and {line}: keep one")
+
+
+def _manual(row: dict[str, str], line: int) -> tuple[tuple[str, str], Manual]:
+    id = known_exercise(row["exercise"])
+    text, most = row["points"].replace(",", "."), exercise(id).points
     try:
         points = float(text) if text else None
     except ValueError:
         points = -1.0
-    most = exercise(id).points
     if points is not None and not 0 <= points <= most:
-        raise BadInput(f"{where}: {row['points']!r} is no number of points from 0 to {most}")
-    return (clean(student), id), Manual(points, clean((row.get("comment") or "").strip()))
+        raise BadInput(f"{row['points']!r} is no number of points from 0 to {most}")
+    return (row["student"], id), Manual(points, row.get("comment", ""), line)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 
 class Markup(str):
@@ -30,6 +31,21 @@ def tag(name: str, *content: object, kind: str = "") -> Markup:
     """An element; what is no Markup is escaped."""
     inside = "".join(part if isinstance(part, Markup) else escape(str(part)) for part in content)
     return Markup(f"<{name}{f' class={kind}' if kind else ''}>{inside}</{name}>")
+
+
+def anchor(path: str, words: str) -> Markup:
+    """A link to a file beside the page."""
+    return Markup(f'<a href="{escape(quote(path))}">{escape(words)}</a>')
+
+
+def ident(text: str) -> Markup:
+    """An id, which stays on one line."""
+    return tag("span", text, kind="id")
+
+
+def many(number: int, word: str) -> str:
+    """1 exercise, 2 exercises."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:

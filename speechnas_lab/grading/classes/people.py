@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...errors import BadInput
-from .clean import clean
+from .csvs import rows
 
 CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<turn>\d{3,})_(?P<file>.+)")
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
@@ -19,6 +17,7 @@ COLUMNS = {  # of a list, in lower case -> the field of a student
     "sis login id": "login", "username": "login", "section": "section", "id": "id", "identifier": "id",
     "student_id": "id", "student id": "id",
 }  # fmt: skip
+TEST_STUDENT = "Student, Test"  # whom Canvas adds to every course
 LONGEST = 60  # characters of an id in a file's name, which may have 255 bytes
 
 
@@ -72,26 +71,22 @@ class People:
 def read_people(path: Path | None) -> People:
     """A Canvas gradebook, a Moodle grading worksheet or list of participants, or any CSV with a column id.
 
-    Empty lines and the row "Points Possible" are skipped. BadInput that names the line.
+    Empty lines, Canvas's rows that name no student and its test student are skipped. BadInput that names the line.
     """
     if path is None:
         return People()
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot read the list of students {path} ({error}): give a CSV in UTF-8") from None
-    rows = [clean(row) for row in csv.reader(io.StringIO(text)) if any(value.strip() for value in row)]
-    if not rows:
+    lines = rows(path, "the list of students", "--students")
+    if not lines:
         raise BadInput(f"{path} is empty: give a CSV with a column id, or what Canvas or Moodle exports")
-    header = [name.strip() for name in rows[0]]
+    header = [name.strip() for name in lines[0][1]]
     fields = {place: COLUMNS[name.lower()] for place, name in enumerate(header) if name.lower() in COLUMNS}
     kind = "canvas" if {"Student", "ID"} <= set(header) else "moodle" if "Identifier" in header else "plain"
     if not set(fields.values()) & {"id", "number", "login", "email"}:
         raise BadInput(f"{path} has no column id (it has {', '.join(header)}): name the column with the ids so")
     found: dict[str, Student] = {}
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in lines[1:]:
         told = {name: row[place].strip() for place, name in fields.items() if place < len(row)}
-        if _points_row(row):
+        if kind == "canvas" and _no_student(row, told):
             continue
         if kind == "moodle":
             told["id"] = re.sub(r"^\D*(?=\d+$)", "", told["id"])  # "Participant 1234", in any language
@@ -104,9 +99,10 @@ def read_people(path: Path | None) -> People:
     return People(tuple(found.values()), kind, tuple(header))
 
 
-def _points_row(row: list[str]) -> bool:
-    """Whether this is Canvas's row of maxima, which names no student."""
-    return row[0].strip() == "Points Possible"
+def _no_student(row: list[str], told: dict[str, str]) -> bool:
+    """Whether this is Canvas's row of maxima, its row that says how grades are posted, or its test student."""
+    nobody = not told.get("name") and not told.get("id")
+    return nobody or row[0].strip() == "Points Possible" or told.get("name") == TEST_STUDENT
 
 
 def _keys(student: Student) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from .collect import Gathered, Handed, gather, root_of
 from .feedback import write_feedback
 from .gradebook import marks_by_hand, write_gradebook
 from .gradescope import write_autograder
-from .late import Late
-from .marks import Class, Manual, marks, read_manual
+from .late import Late, for_class
+from .marks import Class, Manual, by_id, marks, read_manual
+from .names import Names, known_exercise
 from .people import People, read_people
 from .report import write_report
 from .store import Store
@@ -29,7 +30,9 @@ from .tables import write_tables
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is told beside the class. again: students, STUDENT/EXERCISE or "all", graded whatever is known."""
+    """What a run is told beside the class. again: students, STUDENT/EXERCISE or "all", graded whatever is known.
+    options: what the next run is to know of this one, see `options`.
+    """
 
     people: Path | None = None
     late: Late = Late()  # noqa: RUF009
@@ -38,6 +41,7 @@ class Settings:
     workers: int = 2
     seed: int | None = None
     again: tuple[str, ...] = ()
+    options: dict[str, Any] | None = None
     judge: Callable[..., Any] = field(default=Judge, repr=False)
 
 
@@ -53,21 +57,56 @@ def grade_class(place: Path, out: Path, settings: Settings = Settings(), progres
         manual = read_manual(out / "manual.csv")
         people = read_people(settings.people)
         gathered = gather(place, people, out / "unpacked")
+        names = Names(gathered.students, listed=bool(people.students))
+        manual = by_id(manual, names, gathered.notes)
+        settings = replace(settings, late=for_class(settings.late, names, gathered.notes))
+        again = wanted_again(settings.again, names, gathered)
         store = Store(out, settings.seed)
-        _grade(gathered, store, settings, progress)
-        return _written(gathered, store, manual, settings, people, out)
+        if settings.options is not None:
+            store.keep("options", settings.options)
+        marked = _grade(gathered, store, settings, again, progress)
+        found = _written(gathered, store, manual, settings, people, out)
+        found.marked = marked
+        return found
     finally:
         lock.release()
 
 
-def _grade(gathered: Gathered, store: Store, settings: Settings, progress: bool) -> None:
-    """Grade what no record covers; every result is kept at once."""
+def wanted_again(asked: tuple[str, ...], names: Names, gathered: Gathered) -> set[tuple[str, str]]:
+    """The notebooks that --again names: a student, STUDENT/EXERCISE or all. BadInput where there is no such."""
+    there = {(handed.student, handed.exercise) for handed in gathered.work}
+    found = set()
+    for word in asked:
+        try:
+            mine = there if word == "all" else _of_word(word, names, there)
+        except BadInput as error:
+            raise BadInput(f"--again: {error}") from None
+        found |= mine
+    return found
+
+
+def _of_word(word: str, names: Names, there: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    who, slash, id = word.rpartition("/")
+    if not slash or word in names.students:
+        student, mine = names.find(word), None
+    else:
+        student, mine = names.find(who), known_exercise(id)
+    found = {key for key in there if key[0] == student and mine in (None, key[1])}
+    if not found:
+        raise BadInput(f"{student} has not handed in {mine or 'anything'}")
+    return found
+
+
+def _grade(
+    gathered: Gathered, store: Store, settings: Settings, again: set[tuple[str, str]], progress: bool
+) -> int:
+    """Grade what no record covers and what is asked for again; every result is kept at once. How many it were."""
     from tqdm import tqdm
 
     limits = JudgeLimits(seconds=settings.seconds, memory_mb=settings.memory_mb)
-    waiting = [handed for handed in gathered.work if _wanted(handed, store, limits, settings.again)]
+    waiting = [handed for handed in gathered.work if _wanted(handed, store, limits, again, gathered)]
     if not waiting:
-        return
+        return 0
     asked: dict[str, tuple[Handed, str, tuple[str, int]]] = {}
 
     def jobs() -> Iterator[Job]:
@@ -88,6 +127,7 @@ def _grade(gathered: Gathered, store: Store, settings: Settings, progress: bool)
             handed, hash, print = asked.pop(graded.key)
             store.add(handed.student, handed.exercise, hash, graded, print)
             bar.update()
+    return len(waiting)
 
 
 def read_surely(path: Path) -> Submission | str:
@@ -103,11 +143,17 @@ def fault(id: str, what: str) -> Graded:
     return Graded(id, None, exercise(id).points, "grader's fault", what)
 
 
-def _wanted(handed: Handed, store: Store, limits: JudgeLimits, again: tuple[str, ...]) -> bool:
-    if {"all", handed.student, f"{handed.student}/{handed.exercise}"} & set(again):
-        return True
+def _wanted(
+    handed: Handed, store: Store, limits: JudgeLimits, again: set[tuple[str, str]], gathered: Gathered
+) -> bool:
+    """Whether a notebook is graded now. One that cannot be read is told."""
     submission = read_surely(handed.path)
     if isinstance(submission, str):
+        return True
+    if submission.refused:
+        called = gathered.students[handed.student].called
+        gathered.notes.append(f"{called}, {handed.exercise}: it cannot be marked: {submission.refused}")
+    if (handed.student, handed.exercise) in again:
         return True
     hash = store.hash(handed.exercise, submission, limits)
     return store.get(handed.student, handed.exercise, hash) is None

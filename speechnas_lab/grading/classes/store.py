@@ -21,6 +21,7 @@ from ...files import read_json, write_json
 from ..course import EXERCISES
 from ..submission import Submission
 
+KEPT_IN = "class.json"
 SHARED = ("exercise", "marking", "slopes", "small_space", "words")  # modules that many checks stand on
 
 
@@ -37,8 +38,8 @@ class Store:
     """OUT/journal.jsonl and OUT/class.json. `get` what counts, `add` what was graded."""
 
     def __init__(self, out: Path, seed: int | None = None) -> None:
-        self.path = out / "journal.jsonl"
-        self.seed = self._seed(out / "class.json", seed)
+        self.path, self.kept = out / "journal.jsonl", out / KEPT_IN
+        self.seed = self._seed(seed)
         self._records = self._read()
 
     def seed_of(self, exercise: str) -> int:
@@ -100,11 +101,15 @@ class Store:
                 file.truncate(good)
         return found
 
-    @staticmethod
-    def _seed(path: Path, seed: int | None) -> int:
-        kept = (read_json(path) or {}).get("seed")
+    def keep(self, name: str, value: Any) -> None:
+        """Keep a value beside the seed; the file is written only where it changes."""
+        kept = read_json(self.kept) or {}
+        if name not in kept or kept[name] != value:
+            write_json(self.kept, {**kept, name: value})
+
+    def _seed(self, seed: int | None) -> int:
+        kept = (read_json(self.kept) or {}).get("seed")
         if seed is None:
             seed = kept if isinstance(kept, int) else secrets.randbits(32)
-        if seed != kept:
-            write_json(path, {"seed": seed})
+        self.keep("seed", seed)
         return seed

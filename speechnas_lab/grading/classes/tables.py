@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ...files import write_text
 from ..course import exercise
+from .collect import LAYOUTS
 from .marks import Class
 from .people import People, Student
 
@@ -22,8 +23,8 @@ PLAIN = re.compile(r"-|[+-]?\d+([.,]\d+)?")  # a dash alone and numbers, which a
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 POINTS = "    Points Possible"  # Canvas's own spelling, with its spaces
 MOODLE = ("First name", "Last name", "ID number", "Email address")
-SHEET = ("Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade", "Grade can be changed",
-         "Last modified (submission)", "Last modified (grade)", "Feedback comments")  # fmt: skip
+NO_SHEET = ("moodle-worksheet.csv is not written: Moodle takes back only its own worksheet; download it from the "
+            "assignment, and give it as --students")  # fmt: skip
 
 
 def safe(text: str) -> str:
@@ -42,7 +43,7 @@ def marks_csv(found: Class) -> str:
     lines = [head]
     for student in found.students:
         rows = found.of(student)
-        waiting = [row.exercise for row in rows if row.points is None]
+        waiting = [row.exercise for row in rows if row.waits]
         days = sum(row.late_days for row in rows)
         lines.append([student.id, student.called, *_cells(found, student), points_text(found.total(student)),
                       found.max, days, " ".join(waiting)])  # fmt: skip
@@ -73,33 +74,34 @@ def moodle_csv(found: Class) -> str:
 def moodle_sheet(found: Class, people: People) -> str:
     """Moodle's grading worksheet of one assignment: the sum of its exercises, and a comment that says what for.
 
-    With Moodle's own worksheet as the list, all its columns and lines stay, so that Moodle can tell what changed.
+    All columns and lines of Moodle's own worksheet, which is the list, stay, so that Moodle can tell what changed.
     """
-    own = people.kind == "moodle"
-    header = people.header if own else SHEET
-    most = next((name for name in header if name.lower() == "maximum grade"), SHEET[5])
-    lines: list[Sequence[object]] = [header]
+    lines: list[Sequence[object]] = [people.header]
     for student in found.students:
-        rows = found.of(student)
-        if own and not student.row:
+        rows, told = found.of(student), dict(student.row)
+        if not told:
             continue  # the worksheet does not know this person
-        told = dict(student.row) if own else {
-            "Identifier": f"Participant {student.id}", "Full name": student.called, "Email address": student.email,
-            most: str(found.max)}  # fmt: skip
         if rows and all(row.points is not None for row in rows):
             told["Grade"] = points_text(found.total(student))
             told["Feedback comments"] = "; ".join(f"{r.exercise}: {points_text(r.points)} of {r.max}" for r in rows)
-        lines.append([told.get(name, "") for name in header])
+        lines.append([told.get(name, "") for name in people.header])
     return _text(lines)
 
 
 def write_tables(found: Class, people: People, out: Path) -> None:
-    """marks.csv (with a BOM, for spreadsheets), canvas.csv, moodle.csv and, for a class from Moodle, its worksheet."""
+    """marks.csv (with a BOM, for spreadsheets), canvas.csv, moodle.csv and, where Moodle's worksheet is the list, that
+    one filled in.
+    """
     write_text(out / "marks.csv", "\ufeff" + marks_csv(found))
     write_text(out / "canvas.csv", canvas_csv(found, people))
     write_text(out / "moodle.csv", moodle_csv(found))
-    if people.kind == "moodle" or "Moodle" in found.layout:
-        write_text(out / "moodle-worksheet.csv", moodle_sheet(found, people))
+    sheet = out / "moodle-worksheet.csv"
+    if people.kind == "moodle":
+        write_text(sheet, moodle_sheet(found, people))
+    else:
+        sheet.unlink(missing_ok=True)
+        if found.layout == LAYOUTS["moodle"]:
+            found.notes.append(NO_SHEET)
 
 
 def _cells(found: Class, student: Student) -> list[str]:

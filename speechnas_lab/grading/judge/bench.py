@@ -1,4 +1,4 @@
-"""A worker of the judge: `python -m speechnas_lab.grading.judge.bench LIMITS FOLDER`. Holds the checks and a sandbox.
+"""A bench of the judge: `python -m speechnas_lab.grading.judge.bench LIMITS FOLDER`. Holds the checks and a sandbox.
 
 Jobs come as lines of JSON on standard input, marks leave as lines on what was standard output.
 """

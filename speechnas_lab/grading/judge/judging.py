@@ -1,6 +1,6 @@
 """The judge of a class: `with Judge() as judge: for graded in judge.grade(jobs): ...`
 
-Each worker is a process that holds the checks and has a sandbox of its own (see `bench`). A worker that does not reply,
+Each bench is a process that holds the checks and has a sandbox of its own (see `bench`). One that does not reply,
 whatever an answer did to it, is ended and started anew; then it was the grader's fault, and no zero.
 """
 
@@ -28,8 +28,8 @@ from ..submission import Submission
 from .running import JudgeLimits
 from .sandbox import PREFIX, bubblewrap
 
-PATIENCE = 60.0  # seconds beyond the limit of a submission before its worker is given up
-TRIES = 2  # workers that one answer may cost
+PATIENCE = 60.0  # seconds beyond the limit of a submission before its bench is given up
+TRIES = 2  # benches that one answer may cost
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,18 @@ class Judge:
             for bench in _ready(busy):
                 job, tries = bench.job, bench.tries
                 found = bench.take()
-                if found is None:  # the worker is gone or silent
+                if found is None:  # the bench is gone or silent
                     bench.process.kill()
                     bench.end()
                     self.benches.remove(bench)
                     if tries + 1 < TRIES:
                         again.append((job, tries + 1))
                         continue
-                    found = _failed(job, "the worker that marked it did not answer")
+                    found = _failed(job, "the process that marked it did not answer")
                 yield found
 
     def _free(self) -> Iterator[Bench]:
-        """Workers without a job; started when they are first needed."""
+        """Benches without a job; started when they are first needed."""
         yield from [bench for bench in self.benches if not bench.job]
         while len(self.benches) < self.workers:
             self.benches.append(Bench(self.limits))
@@ -102,7 +102,7 @@ class Judge:
 
 
 class Bench:
-    """A worker: `python -m speechnas_lab.grading.judge.bench`, a line of JSON each way for each job."""
+    """A bench: `python -m speechnas_lab.grading.judge.bench`, a line of JSON each way for each job."""
 
     def __init__(self, limits: JudgeLimits) -> None:
         self.limits, self.job, self.tries, self.since, self.text = limits, None, 0, 0.0, b""
@@ -122,7 +122,7 @@ class Bench:
             self.process.stdin.flush()
 
     def take(self) -> Graded | None:
-        """The mark, once it is there whole; None where the worker will not give one. Blocks while it is written."""
+        """The mark, once it is there whole; None where the bench will not give one. Blocks while it is written."""
         line = self.process.stdout.readline() if not self.late else b""
         job, self.job = self.job, None
         try:
@@ -138,7 +138,7 @@ class Bench:
         return time.monotonic() - self.since > self.limits.clock + PATIENCE
 
     def end(self) -> None:
-        """End the worker, and with it its sandbox."""
+        """End the bench, and with it its sandbox."""
         if self.job:
             self.process.kill()
         with suppress(OSError):
@@ -153,7 +153,7 @@ class Bench:
 
 
 def _ready(busy: list[Bench]) -> list[Bench]:
-    """The workers of which something has come, or whose time is over."""
+    """The benches of which something has come, or whose time is over."""
     with selectors.DefaultSelector() as some:
         for bench in busy:
             some.register(bench.process.stdout, selectors.EVENT_READ, bench)
@@ -181,7 +181,7 @@ def _failed(job: Job, why: str) -> Graded:
 
 
 def _graded(job: Job, told: dict[str, Any]) -> Graded:
-    """What a worker said, as a mark."""
+    """What a bench said, as a mark."""
     if told.get("failed"):
         return _failed(job, told["failed"])
     found = _empty(job, told["outcome"], told["what"])

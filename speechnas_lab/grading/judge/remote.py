@@ -29,7 +29,7 @@ MOST_ERRORS = 10_000  # of one check's that the answer may hear of
 
 
 class Remote(Peer):
-    """Asks a worker. `work(names)` gives checks the learner's functions."""
+    """Asks an answer's process. `answers` gives checks the learner's functions."""
 
     def __init__(self, line: Line) -> None:
         super().__init__(line, 1)
@@ -46,8 +46,7 @@ class Remote(Peer):
     def begin(self, opened: bool) -> None:
         """A new check: nothing is shared any more."""
         self.ask("forget", [])
-        self.tensors.forget()
-        self.chances.clear()
+        self.forget()
         self._anew()
         self.opened = opened
 

@@ -69,7 +69,17 @@ def survivors(id: str, tick: Callable[[int, int], None] = lambda done, of: None)
 
 
 def equivalent(id: str) -> dict[str, str]:
-    """change -> the reason why it makes no difference."""
+    """change -> the reason why it makes no difference. BadInput that names a line which is none."""
     lines = EQUIVALENT.read_text(encoding="utf-8").splitlines() if EQUIVALENT.exists() else []
-    rows = [line.split(" | ") for line in lines if line[:1] not in ("", "#")]
-    return {change: reason for name, change, reason in rows if name == id}
+    found = {}
+    for number, line in enumerate(lines, 1):
+        if line[:1] in ("", "#"):
+            continue
+        name, change, reason = (part.strip() for part in [*line.split(" | "), "", ""][:3])
+        before, _, after = change.partition(" -> ")
+        if not (before.strip() and after.strip() and reason):
+            raise BadInput(f"{EQUIVALENT}, line {number}: {line[:60]!r} is no change with a reason; write "
+                           f"{name or 'ID'} | LINE BEFORE -> LINE AFTER | REASON")
+        if name == id:
+            found[change] = reason
+    return found

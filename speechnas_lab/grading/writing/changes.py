@@ -115,12 +115,14 @@ def _call(name: str, args: list[ast.expr]) -> ast.Call:
 
 def mutants(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
     """(line before -> line after, the changed tree) for every change of every node. Docstrings and messages stay."""
+    whole = ast.unparse(tree)
     skip = {id(part) for node in ast.walk(tree) for part in _words(node)}
     mixed = {id(name): others for function in ast.walk(tree) for name, others in _mixed_up(function)}
     for spot in [node for node in ast.walk(tree) if id(node) not in skip]:
         for new in [*changes(spot), *mixed.get(id(spot), [])]:
             changed = ast.fix_missing_locations(_Replace(spot, new).visit(copy.copy(tree)))
-            yield _difference(tree, changed), changed
+            if ast.unparse(changed) != whole:  # two equal arguments that are swapped change nothing
+                yield _difference(tree, changed), changed
 
 
 def _mixed_up(function: ast.AST) -> Iterator[tuple[ast.Name, list[ast.AST]]]:

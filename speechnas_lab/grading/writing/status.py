@@ -172,7 +172,8 @@ def _alive(id: str) -> Iterator[str]:
 
 def _unreleased(id: str) -> list[str]:
     """Whether exercises/ID and the blank for `reset` are what the solution says."""
-    path, cure = files(id).released, f"run `make exercises` (or: python tests/exercise_release.py {id})"
+    path = files(id).released
+    cure = f"run python tests/exercise_release.py {id}, and commit exercises/{id} and {STORE.name}"
     if not path.exists():
         return [f"{path.relative_to(ROOT)} is not there: {cure}"]
     released, full = (notebook(p)["cells"] for p in (path, files(id).solution))

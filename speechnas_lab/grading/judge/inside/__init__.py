@@ -1,5 +1,6 @@
 """What is copied into the sandbox: nothing here knows an answer, a check or an expected value.
 
-`wire` (how values travel) and `values` (which may) are used on both sides; `worker`, `stand_ins` and `gradients` run
-beside the learner's code; `frames`, `cells` and `meters` also serve a learner's own check.
+`wire`, `values`, `tensors` and `peer` (what travels, and how) are used on both sides; `template` and `calls` start and
+shut in an answer's process; `worker` and `stand_ins` run beside the learner's code; `frames`, `cells` and `meters` also
+serve a learner's own check.
 """

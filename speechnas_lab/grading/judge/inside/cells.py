@@ -8,6 +8,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .frames import first_line
+
 
 def run(cells: list[dict[str, str]]) -> tuple[dict[str, Any], list[str]]:
     """Run the cells, {"name": ..., "source": ...}; return what they defined, and a line on whatever stopped one.
@@ -31,7 +33,7 @@ def run(cells: list[dict[str, str]]) -> tuple[dict[str, Any], list[str]]:
                 exec(compile(ast.Module([statement], []), place, "exec"), module.__dict__)
             except MemoryError:
                 raise
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
                 told.append(why(error, cell["name"]))
                 if not (isinstance(error, ImportError) and isinstance(statement, ast.Import | ast.ImportFrom)):
                     break
@@ -51,5 +53,4 @@ def why(error: BaseException, cell: str) -> str:
         if trace.tb_frame.f_code.co_filename == f"<{cell}>":
             line = trace.tb_lineno
         trace = trace.tb_next
-    first = (str(error).splitlines() or [""])[0][:200]
-    return f"cell {cell!r}, line {line}: {type(error).__name__}: {first}"
+    return f"cell {cell!r}, line {line}: {type(error).__name__}: {first_line(error)}"

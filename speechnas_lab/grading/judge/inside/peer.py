@@ -55,6 +55,11 @@ class Peer:
         """(the answer to a question, more to say with it)."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Nothing is shared any more."""
+        self.tensors.forget()
+        self.chances.clear()
+
     def failed(self, error: BaseException) -> Any:
         """What to tell of an error that a question led to."""
         raise error

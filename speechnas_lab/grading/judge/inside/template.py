@@ -1,6 +1,6 @@
-"""A warm process from which each answer's process is forked, into namespaces of its own: `python template.py FD`.
+"""A warm process from which each answer's process is forked, into namespaces of its own.
 
-On the socket FD comes, for each answer, a line of JSON with three descriptors: the line to the judge, where to print,
+On its socket comes, for each answer, a line of JSON with three descriptors: the line to the judge, where to print,
 and where to tell how it ended. The fork's parent waits outside the new namespaces and tells; the answer's process is
 the first of its own process namespace, so that all it starts ends with it.
 """
@@ -76,10 +76,10 @@ def _watch(job: dict[str, Any], line: int, out: int, told: int) -> NoReturn:
     socket.send_fds(tell, [b"started\n"], [os.pidfd_open(pid)])
     os.close(line)
     os.close(out)
-    _, status, used = os.wait4(pid, 0)
+    _, status = os.waitpid(pid, 0)
     ended = os.waitstatus_to_exitcode(status)
     with suppress(OSError):
-        tell.sendall(json.dumps({"exit": ended, "peak_mb": used.ru_maxrss // 1024}).encode() + b"\n")
+        tell.sendall(json.dumps({"exit": ended}).encode() + b"\n")
     os._exit(0)
 
 
@@ -163,7 +163,3 @@ def _check(result: int, what: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), what)
-
-
-if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))

@@ -21,7 +21,7 @@ from .wire import Broken
 
 MOST, DEEPEST = 300_000, 60
 MOST_KEYS = 10_000  # of a dict or set: keys that collide would take the square of it
-MOST_BITS = 14_000  # of a whole number: Python writes no longer ones
+MOST_BITS = 2**20  # of a whole number
 NUMBERS = re.compile(r"[<|][biufc](1|2|4|8|16)")  # NumPy's names for types of plain numbers
 NAME = re.compile(r"\w{1,60}")
 ROWS = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", deque: "deque"}

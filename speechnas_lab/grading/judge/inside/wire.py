@@ -20,7 +20,7 @@ class Broken(BaseException):
 
 
 class Late(BaseException):
-    """Nothing came in time."""
+    """A limit was passed, which the error's text says, before anything came."""
 
 
 class Gone(BaseException):

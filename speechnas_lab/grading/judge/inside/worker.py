@@ -63,8 +63,7 @@ class Worker(Peer):
                 random.random()
             return hashlib.sha256(repr(random.getstate()).encode()).hexdigest(), {}
         if what == "forget":
-            self.tensors.forget()
-            self.chances.clear()
+            self.forget()
             self.made.clear()
             self.texts.clear()
             self.places.clear()
@@ -244,7 +243,3 @@ def serve(end: socket.socket) -> None:
     worker = Worker(Line(end))
     with suppress(Gone):
         worker.listen()
-
-
-if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
