@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from dataclasses import replace
@@ -127,6 +128,25 @@ def test_a_check_that_fails_by_itself_costs_nothing(home, monkeypatch):
     assert "the check itself failed" in shown.text and not home.exists()
 
 
+def test_an_answer_that_never_ends_and_is_interrupted_has_failed_in_one_line(home):
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    shown = called('check("01-wer")', "def wer(a, b):\n    while True:\n        pass")
+    assert "What failed: Interrupted after 0 s: does your loop end?" in shown.text and "does your loop" in shown.html
+    assert shown.text.count("✗ not yet") == 1 and shown.text.count("… waits") == len(exercise("01-wer").checks) - 1
+    assert "0 of 5 points" in shown.text
+
+
+def test_an_interrupt_while_the_check_itself_works_is_passed_on(monkeypatch):
+    import speechnas_lab.grading.checks.wer as module
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "right", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        called('check("01-wer")')
+
+
 def test_must_pass_is_silent_or_raises_with_the_reason(home):
     assert called('must_pass("01-wer")') is None
     with pytest.raises(AssertionError, match=r"the result is 3, off by 3 \| wer\('go', 'go'\)"):
@@ -154,6 +174,7 @@ def test_hints_open_one_after_the_other(home):
     first, third = hint("01-wer"), hint("01-wer", 3)
     hints = exercise("01-wer").hints
     assert hints[0] in first.text and hints[1] not in first.text and 'hint("01-wer", 2)' in first.text
+    assert 'hint(&quot;01-wer&quot;, 2) opens the next, a plan.' in first.html and "opens the next" not in third.html
     assert first.html.count("<details open") == 1 and first.html.count("<details") == 3
     assert hints[2] in third.text and third.html.count("<details open") == 3
     assert kept(home)["01-wer"] == {"best": 0, "tries": 0, "hints": 3}

@@ -119,8 +119,9 @@ def test_headline_not_told_apart() -> None:
     findings = example(300)
     row(findings, "conformer-large")["rtf"] = 5 * report_words.winner_of(findings)["rtf"]
     assert report_words.headline(findings) == (
-        "The search found a recogniser that is 18x smaller and 5x faster than the large hand-designed "
-        "Conformer; its word error rate is 8.1% against 8.4%, difference −0.3 points, 95% interval −0.9 to +0.2.")
+        "The search found a recogniser that is 18x smaller (fp32 against fp32) and 5x faster than the large "
+        "hand-designed Conformer; its word error rate is 8.1% against 8.4%, difference −0.3 points, 95% interval "
+        "−0.9 to +0.2.")
     said = " ".join(report_words.verdicts(findings))
     assert "Not told apart from the large hand-designed Conformer" in said and "at most 0.2 points worse" in said
     assert "three seeds" in said and "More accurate than the random architecture of like latency" in said
@@ -135,6 +136,9 @@ def test_a_smoke_run_claims_no_accuracy() -> None:
                 or text.startswith("WER against")]
     assert len(accuracy) >= 4
     assert smoke == [report_words.UNTRAINED + text if text in accuracy else text for text in trained]
+    assert "; in this untrained state its word error rate is" in report_words.headline(findings)
+    paired(findings, -0.013, -0.02, -0.006)
+    assert ", and in this untrained state it makes fewer errors: " in report_words.headline(findings)
 
 
 def test_headline_better_and_worse() -> None:
@@ -145,7 +149,7 @@ def test_headline_better_and_worse() -> None:
     winner.update(wer=0.101, rtf=0.021, bytes_fp32=2_000_000)
     paired(findings, 0.017, 0.009, 0.024)
     line = report_words.headline(findings)
-    assert "19x smaller but 2x slower than the large hand-designed Conformer, but it makes more errors" in line
+    assert "(fp32 against fp32) but 2x slower than the large hand-designed Conformer, but it makes more errors" in line
     assert line.endswith("10.1% against 8.4%, difference +1.7 points, 95% interval +0.9 to +2.4.")
     said = " ".join(report_words.verdicts(findings))
     assert "Less accurate than the large hand-designed Conformer" in said
@@ -179,7 +183,8 @@ def test_one_speaker_is_said() -> None:
     (lambda f: f["models"].__delitem__(slice(5, None)), "found a recogniser; its word error rate is 8.1%, 95%"),
     (lambda f: report_words.winner_of(f).update(wer=None), "; its word error rate was not measured."),
     (lambda f: f["paired"].clear(), "8.1% against 8.4%, difference −0.3 points."),
-    (lambda f: report_words.winner_of(f).update(rtf=None, latency_ms=None), "that is 18x smaller than the large"),
+    (lambda f: report_words.winner_of(f).update(rtf=None, latency_ms=None),
+     "18x smaller (fp32 against fp32) than the large"),
     (lambda f: report_words.winner_of(f).update(bytes_fp32=37_600_000),
      "faster than the large hand-designed Conformer, at the same size;"),
     (lambda f: report_words.winner_of(f).update(rtf=None, latency_ms=None, bytes_fp32=None),

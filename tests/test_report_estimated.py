@@ -52,7 +52,7 @@ def test_words_about_the_winner():
     assert said == f"Estimated latency on raspberry-pi-4 {latency}, within the limit of 77.8 ms."
     slower = winner | {"latency_estimated_ms": 62.5, "bytes_fp32": winner["bytes_fp32"] * 2}
     told = costs(winner | {"latency_estimated_ms": 31.25}, slower, "X")
-    assert told == " that is 2x smaller and an estimated 2x faster than X"
+    assert told == " that is 2x smaller (fp32 against fp32) and an estimated 2x faster than X"
     assert DEVICE["note"] in verdicts(findings)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from speechnas_lab.errors import BadInput
-from speechnas_lab.speech import espeak, room
+from speechnas_lab.speech import espeak, load_corpus, room
 from speechnas_lab.speech import homecommands as hc
 from speechnas_lab.speech.grammar import ALIKE, COMMAND_SLOTS
 from speechnas_lab.speech.voices import ACCENTS, FAMILIES, speakers
@@ -67,6 +67,11 @@ def test_opens_from_the_cache_without_speaking(tiny, monkeypatch):
     monkeypatch.setattr(hc, "_speak", None)
     again = hc.homecommands("commands", "tiny", cache=tiny.folder.parents[1], progress=False)
     assert again.fingerprint == tiny.fingerprint and again.utterances == tiny.utterances
+
+
+def test_opened_by_its_name_it_speaks_without_a_bar_where_none_is_wanted(tiny, tmp_path, capfd):
+    again = load_corpus("homecommands", size="tiny", cache=tmp_path, progress=False)
+    assert again.fingerprint == tiny.fingerprint and capfd.readouterr().err == ""
 
 
 def test_another_seed_is_another_corpus(tiny):

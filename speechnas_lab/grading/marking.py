@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -79,12 +80,15 @@ def run_checks(
     """Run every check on `answers`, name -> callable. told: an error of the learner's, None for one of ours. begin: is
     called before each check.
     """
-    found, work, failed = Mark(exercise.id, seed), SimpleNamespace(**answers), []
+    found, work, failed, stopped = Mark(exercise.id, seed), SimpleNamespace(**answers), [], False
     for item in exercise.checks:
         result = Result(item.name, item.points)
         found.results.append(result)
+        if stopped:  # by hand: the next check would only hang again
+            result.waits = True
+            continue
         begin(item)
-        _run(item, result, work, seed, told)
+        stopped = _run(item, result, work, seed, told)
         if not result.passed:
             result.waits = any(need in failed for need in item.needs)
             failed.append(item)
@@ -147,7 +151,9 @@ class Answer:
 
 def _run(
     item: Check, result: Result, work: SimpleNamespace, seed: int, told: Callable[[BaseException], Told | None]
-) -> None:
+) -> bool:
+    """Run one check into `result`; True where somebody interrupted the answer."""
+    start = time.monotonic()
     try:
         item.run(work, Random(f"{seed} {item.name}"))
     except Wrong as wrong:
@@ -156,6 +162,12 @@ def _run(
         result.fault, result.what = "learner", str(problem)
     except MemoryError:
         result.fault, result.what = "limit", "it took more memory than there is"
+    except KeyboardInterrupt as error:
+        if told(error) is None:
+            raise
+        seconds = time.monotonic() - start
+        result.fault, result.what = "learner", f"Interrupted after {seconds:.0f} s: does your loop end?"
+        return True
     except (Exception, SystemExit) as error:  # of the learner's code, or of ours
         own = told(error)
         result.fault = "learner" if own else "grader"
@@ -170,6 +182,7 @@ def _run(
             result.what, result.case = f"{own.place}: {fault}", own.inputs
     else:
         result.passed = True
+    return False
 
 
 def _told(error: BaseException, namespace: dict[str, Any], answers: Iterable[Answer]) -> Told | None:

@@ -126,9 +126,10 @@ def hint(id: str, rung: int = 1) -> Shown:
         )
     text = [f"Hint {rung} of 3, {WORDS[rung]}: {found.hints[rung - 1]}"]
     if rung < 3:
-        text.append(f'The next one, {WORDS[rung + 1]}: hint("{id}", {rung + 1})')
-    html = inner + (f"<p>{escape(told)}</p>" if told else "")
-    return Shown(html, "\n".join([*text, told] if told else text))
+        text.append(f'hint("{id}", {rung + 1}) opens the next, {WORDS[rung + 1]}.')
+    last = [*text[1:], *([told] if told else [])]
+    html = inner + "".join(f"<p>{escape(line)}</p>" for line in last)
+    return Shown(html, "\n".join([text[0], *last]))
 
 
 def progress() -> Shown:

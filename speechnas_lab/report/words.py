@@ -128,8 +128,9 @@ def ratio(ours: Any, theirs: Any, less: str, more: str) -> tuple[str, int]:
 
 
 def costs(ours: dict, theirs: dict, name: str) -> str:
-    """' that is 18x smaller and 5x faster than NAME': fp32 beside fp32, as the WER is. '' where nothing is known."""
-    space, smaller = ratio(ours.get("bytes_fp32"), theirs.get("bytes_fp32"), "smaller", "larger")
+    """' that is 18x smaller (fp32 against fp32) and 5x faster than NAME', as the WER is. '' where nothing is known."""
+    sizes = [row.get("bytes_fp32") for row in (ours, theirs)]
+    space, smaller = ratio(*sizes, "smaller (fp32 against fp32)", "larger (fp32 against fp32)")
     kinds = ("latency_estimated_ms", "rtf")
     kind = next((kind for kind in kinds if number(ours.get(kind)) and number(theirs.get(kind))), "latency_ms")
     speed, faster = ratio(ours.get(kind), theirs.get(kind), "faster", "slower")
@@ -161,16 +162,15 @@ def headline(findings: dict) -> str:
         spread = interval(winner.get("wer_low"), winner.get("wer_high"), percent)
         return f"{start}; its word error rate is {percent(wer)}{spread}."
     paired = findings.get("paired", {}).get(peer["name"]) or {}
-    difference = number(paired.get("difference"))
-    low, high = number(paired.get("low")), number(paired.get("high"))
-    link = "; its word error rate is"
+    difference, low, high = (number(paired.get(key)) for key in ("difference", "low", "high"))
+    now = "in this untrained state " if findings.get("settings", {}).get("budget") == "smoke" else ""
+    link = f"; {now}its word error rate is"
     if low is not None and high is not None and low > 0:
-        link = ", but it makes more errors: its word error rate is"
+        link = f", but {now}it makes more errors: its word error rate is"
     elif low is not None and high is not None and high < 0:
-        link = ", and it makes fewer errors: its word error rate is"
-    against = f"{percent(wer)} against {percent(other)}"
-    if " than " not in start and " as " not in start:
-        against += f" of {name}"
+        link = f", and {now}it makes fewer errors: its word error rate is"
+    named = " than " in start or " as " in start
+    against = f"{percent(wer)} against {percent(other)}" + ("" if named else f" of {name}")
     difference = wer - other if difference is None else difference
     return f"{start}{link} {against}, difference {points(difference)} points{interval(low, high)}."
 

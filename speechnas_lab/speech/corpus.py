@@ -86,13 +86,15 @@ def load_corpus(
     seed: int = 0,
     size: str = "standard",
     cache: str | os.PathLike[str] | None = None,
+    progress: bool = True,
 ) -> Corpus:
     """Open a corpus by its name, or a manifest by its path.
 
     Names: "homecommands" and "homecommands-dictation" are built in (`size` is "standard" or "smoke");
     "fsdd" and "librispeech" read the folder `data` (for "fsdd" also the environment variable SPEECHNAS_FSDD).
     Anything else is the path of a CSV or JSONL manifest, see `read_manifest`. `seed` decides the built-in
-    corpora and the split of a manifest that has none.
+    corpora and the split of a manifest that has none. progress: show a bar while a built-in corpus is spoken, which
+    happens the first time that it is opened.
     Raises BadInput with one line that says what is wrong and what to do.
     """
     name = os.fspath(name_or_path)
@@ -100,7 +102,7 @@ def load_corpus(
         from .homecommands import homecommands
 
         register = "dictation" if name.endswith("dictation") else "commands"
-        return homecommands(register=register, seed=seed, size=size, cache=cache)
+        return homecommands(register=register, seed=seed, size=size, cache=cache, progress=progress)
     if name in ("fsdd", "librispeech"):
         from . import folders
 
