@@ -132,9 +132,17 @@ def fake_quantise(x, scale, bits):
     top = 2 ** (bits - 1) - 1
     return x + ((x / scale).round().clamp(-top, top) * scale - x).detach()
 
+# %% wrong: the last level stopped, as a clamp behind the rounding does from torch 2.14 on
+# says: lands on the last level
+def fake_quantise(x, scale, bits):
+    top = 2 ** (bits - 1) - 1
+    q = (x / scale).round()
+    free = x * (q.abs() < top)
+    return free + (q.clamp(-top, top) * scale - free).detach()
+
 # %% wrong: the mask turned
 # says: no slope is left
-# hides: still pulls
+# not: still pulls
 def fake_quantise(x, scale, bits):
     top = 2 ** (bits - 1) - 1
     q = (x / scale).round()
