@@ -218,6 +218,10 @@ brackets = table(top=lambda most, eta: floor(log(most) / log(eta)))
 # says: count powers of eta
 brackets = table(top=lambda most, eta: int(log(most, eta)))
 
+# %% wrong: a logarithm and a negative power
+# says: count powers of eta
+brackets = table(rung=lambda n, eta, i: floor(n * eta**-i), top=lambda most, eta: floor(log(most) / log(eta)))
+
 # %% wrong: s_max rounded up
 # says: s_max is rounded up
 brackets = table(top=lambda most, eta: ceil(log(most) / log(eta) - 1e-9))

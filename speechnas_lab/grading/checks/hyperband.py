@@ -131,7 +131,7 @@ def _judge(work: Any, training: Training) -> Any:
         return got
     told, due = (", ".join(f"{len(who)} up to {budget:g}" for budget, who in table) for table in (rungs, right))
     if told != due:
-        raise Wrong(f"trained were {told or 'none'}", training.case, _rung_slip(work))
+        raise Wrong(f"trained were {told or 'none'}, expected {due}", training.case, _rung_slip(work))
     place = next(place for place, rung in enumerate(rungs) if rung != right[place])
     budget, who = rungs[place]
     what = f"{min(who - right[place][1])} was trained up to {budget:g}, and should have been left out"
@@ -233,9 +233,9 @@ def _each(change: Callable[[list, int], list]) -> Callable[[int, int], Table]:
     return lambda most, eta: [change(bracket, eta) for bracket in _brackets(most, eta)]
 
 
+LOST = "the logarithm falls just below a whole number, so that a bracket is lost; count powers of eta instead"
 BRACKET_SLIPS: dict[str, Callable[[int, int], Table]] = {
-    "the logarithm falls just below a whole number, so that a bracket is lost; count powers of eta instead":
-        lambda most, eta: _brackets(most, eta, deepest=floor(log(most) / log(eta))),
+    LOST: lambda most, eta: _brackets(most, eta, deepest=floor(log(most) / log(eta))),
     "s_max is rounded up; it is the largest s for which eta^s is not above most":
         lambda most, eta: _brackets(most, eta, deepest=ceil(log(most) / log(eta) - 1e-9)),
     "the first n is rounded down; Algorithm 1 rounds it up":
@@ -290,6 +290,8 @@ def layout(work: Any, rng: Random) -> None:
         slips = {slip: lambda *case, way=way: _rows(way(*case)) for slip, way in BRACKET_SLIPS.items()}
         slip = likely(lambda *case: _rows(work.brackets(*case)), slips, MOSTS)
         if len(table) != len(right):
+            lost = {LOST: lambda most, eta: floor(log(most) / log(eta)) + 1}  # it may not be the only slip
+            slip = slip or likely(lambda *case: len(work.brackets(*case)), lost, MOSTS)
             raise Wrong(f"there are {len(table)} brackets, expected {len(right)}", case, slip)
         place = next((s for s in range(len(right)) if difference(_rows([table[s]]), _rows([right[s]]), "", 1e-6)), 0)
         shown = ", ".join(f"({n:g}, {r:g})" for _, n, r in _rows([table[place]]))
