@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
+
+UNREAD = 141  # what a shell says of a program that wrote to a closed pipe
 
 
 class Parser(argparse.ArgumentParser):
@@ -222,6 +226,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from . import commands
 
         status = getattr(commands, arguments.command)(arguments, argv)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        return UNREAD if hasattr(select, "poll") and _nobody_reads() else _fail(_disk(error))
     except BadInput as error:
         return _fail(str(error))
     except OSError as error:
@@ -237,6 +244,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(str(error))
         return _fail(f"{type(error).__name__}: {error} (`python -X dev -m speechnas_lab ...` shows where)")
     return status or 0
+
+
+def _nobody_reads() -> bool:
+    """Whether who read our output is gone, as in `speechnas ... | head`: no failure, and nothing to say."""
+    watch = select.poll()
+    watch.register(sys.stdout.fileno(), 0)
+    gone = any(event & select.POLLERR for _, event in watch.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written goes nowhere
+    return gone
 
 
 def _disk(error: OSError) -> str:

@@ -8,6 +8,8 @@ import pickle
 import random
 import re
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -200,3 +202,12 @@ def test_a_defect_is_one_line_that_tells_how_to_see_more(refused, monkeypatch):
 def test_the_cache_stays_where_it_is_whatever_folder_a_child_works_in(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cache_folder("cache") == tmp_path / "cache"
+
+
+def test_a_reader_who_leaves_is_no_failure():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "speechnas_lab", "reproduce", "list"], stdout=write,
+                          stderr=subprocess.PIPE, text=True)  # fmt: skip
+    os.close(write)
+    assert done.returncode == 141 and done.stderr == ""

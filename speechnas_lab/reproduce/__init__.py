@@ -12,6 +12,7 @@ from ..files import write_json
 
 FIGURES = {  # name -> where it is made
     "fidelity": "searches.rank_fidelity",
+    "fidelity-tried": "fidelity.what_was_tried",
     "peers": "searches.against_peers",
     "predictor": "machine.predictor_quality",
     "predictors": "predictors.predictors",
@@ -48,7 +49,7 @@ def run(name: str, out: Path, workers: int = 2, search: Path | None = None) -> d
     search: the folder of a search whose winner the figure is about, where it is about a winner.
     """
     if name == "list":
-        print("\n".join(f"{key:10} {maker(key).__doc__.splitlines()[0]}" for key in FIGURES))
+        print("\n".join(f"{key:15} {maker(key).__doc__.splitlines()[0]}" for key in FIGURES))
         return {}
     if name not in FIGURES:
         raise BadInput(f"no figure is called {name!r}: there are {', '.join(FIGURES)}")

@@ -122,8 +122,10 @@ class Page:
     def run_all(self) -> None:
         """Run every code cell, from top to bottom."""
         code = self.page.locator(".jp-NotebookPanel .jp-CodeCell")
-        for number in range(code.count()):
+        number = 0
+        while number < code.count():  # which grows: a page that opens shows its cells one after the other
             self.run(code.nth(number))
+            number += 1
 
 
 @contextmanager
