@@ -162,7 +162,7 @@ def _wanted(
 def _written(gathered: Gathered, store: Store, manual: dict[tuple[str, str], Manual], settings: Settings,
              people: People, out: Path) -> Class:  # fmt: skip
     """Write all files; each appears whole."""
-    by_hand = marks_by_hand(out, gathered.students) if find_spec("nbgrader") else {}
+    by_hand = marks_by_hand(out, gathered.students, bool(find_spec("nbgrader")))
     for key, given in manual.items():
         earlier = by_hand.get(key, Manual(None)).points
         by_hand[key] = Manual(earlier if given.points is None else given.points, given.comment)
