@@ -129,7 +129,9 @@ def _row(handed: Handed, store: Store, late: Late) -> Row:
     row = Row(handed.student, handed.exercise, most, TO_GRADE, submitted=handed.submitted, path=handed.path)
     row.late_days = late.days(handed.student, handed.exercise, handed.submitted, handed.late)
     row.notes = list(handed.notes)
-    if handed.late and not handed.submitted and handed.exercise not in late.due:
+    if handed.late and not handed.submitted and (handed.student, handed.exercise) in late.longer:
+        row.notes.append("handed in late (Canvas says so); the extension covers it")
+    elif handed.late and not handed.submitted and handed.exercise not in late.due:
         row.notes.append("handed in late (Canvas says so); when is not known, so it counts as one day")
     if record := clean(store.last(handed.student, handed.exercise)):
         row.outcome, row.what, row.seconds = record["outcome"], record["what"], record.get("seconds", 0.0)

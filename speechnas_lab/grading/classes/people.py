@@ -81,8 +81,8 @@ def read_people(path: Path | None) -> People:
     header = [name.strip() for name in lines[0][1]]
     fields = {place: COLUMNS[name.lower()] for place, name in enumerate(header) if name.lower() in COLUMNS}
     kind = "canvas" if {"Student", "ID"} <= set(header) else "moodle" if "Identifier" in header else "plain"
-    if not set(fields.values()) & {"id", "number", "login", "email"}:
-        raise BadInput(f"{path} has no column id (it has {', '.join(header)}): name the column with the ids so")
+    if not set(fields.values()) & {"id", "number", "login"}:
+        raise BadInput(f"{path} has no column called id (it has {', '.join(header)}): name the column with the ids so")
     found: dict[str, Student] = {}
     for number, row in lines[1:]:
         told = {name: row[place].strip() for place, name in fields.items() if place < len(row)}
