@@ -227,7 +227,7 @@ def test_hand_ins_that_are_no_notebook_damaged_ones_and_strangers_are_told(work,
     told = said(capsys, "--students", "class.csv")
     page = Path("out", "report.html").read_text(encoding="utf-8")
     for line in ("bob/03-mixed-op: no notebook but answer.py; not marked", "but 02-count.pdf; not marked",
-                 "Carl, 01-wer: it cannot be marked: 01-wer.ipynb is no notebook",
+                 "Carl, 01-wer: it cannot be marked: the notebook is empty",
                  "not in the list of students, and added: dora and zed"):
         assert told.count(line) == 1 and page.count(line) == 1, line
     assert "plot.png" not in told

@@ -19,6 +19,7 @@ from .store import Store
 
 MANUAL = ("student", "exercise", "points", "comment")
 TO_GRADE = "to be graded"  # the outcome of what a run did not reach
+UNREAD = "cannot be read"  # the outcome of a file that holds no notebook: a person asks for another one
 NOT_HANDED_IN = "not handed in"  # of what has a mark by hand and no notebook
 
 

@@ -20,7 +20,7 @@ from .feedback import write_feedback
 from .gradebook import marks_by_hand, write_gradebook
 from .gradescope import write_autograder
 from .late import Late, for_class
-from .marks import Class, Manual, by_id, marks, read_manual
+from .marks import UNREAD, Class, Manual, by_id, marks, read_manual
 from .names import Names, known_exercise
 from .people import People, read_people
 from .report import write_report
@@ -116,7 +116,12 @@ def _grade(
                 store.add(handed.student, handed.exercise, "", fault(handed.exercise, submission), ("", 0))
                 bar.update()
                 continue
-            asked[str(number)] = handed, store.hash(handed.exercise, submission, limits), fingerprint(submission)
+            hash = store.hash(handed.exercise, submission, limits)
+            if submission.damaged:
+                store.add(handed.student, handed.exercise, hash, unread(handed.exercise, submission.damaged), ("", 0))
+                bar.update()
+                continue
+            asked[str(number)] = handed, hash, fingerprint(submission)
             yield Job(str(number), handed.exercise, submission, store.seed_of(handed.exercise))
 
     with (
@@ -143,6 +148,11 @@ def fault(id: str, what: str) -> Graded:
     return Graded(id, None, exercise(id).points, "grader's fault", what)
 
 
+def unread(id: str, why: str) -> Graded:
+    """A result that is no mark, of a file that holds no notebook. why: in words about it."""
+    return Graded(id, None, exercise(id).points, UNREAD, f"the notebook {why}: hand it in again")
+
+
 def _wanted(
     handed: Handed, store: Store, limits: JudgeLimits, again: set[tuple[str, str]], gathered: Gathered
 ) -> bool:
@@ -152,7 +162,8 @@ def _wanted(
         return True
     if submission.refused:
         called = gathered.students[handed.student].called
-        gathered.notes.append(f"{called}, {handed.exercise}: it cannot be marked: {submission.refused}")
+        gathered.notes.append(f"{called}, {handed.exercise}: it cannot be marked: "
+                              f"{f'the notebook {damage}' if (damage := submission.damaged) else submission.refused}")
     if (handed.student, handed.exercise) in again:
         return True
     hash = store.hash(handed.exercise, submission, limits)
