@@ -11,6 +11,8 @@ from class_of import notebook_of
 from test_class_marks import hand_in
 from test_class_teacher import LIST, paper, said, table  # noqa: F401
 
+from speechnas_lab import cli
+
 
 @pytest.fixture
 def work(tmp_path) -> Path:
@@ -46,3 +48,24 @@ def test_a_file_that_holds_no_notebook_waits_for_a_person(text, says, work, caps
     Path("out", "manual.csv").write_text("student,exercise,points,comment\n")
     path.write_text(WHOLE)
     assert "marked now: 1" in said(capsys) and table()["bob"]["01-wer"] == "5"
+
+
+def test_notebooks_of_the_last_run_that_are_gone_are_counted(work, capsys):
+    hand_in(work, "bob", "03-mixed-op", "# points: 4")
+    assert "of the last run" not in said(capsys) + said(capsys)
+    (work / "bob" / "03-mixed-op" / "03-mixed-op.ipynb").unlink()
+    line = "1 notebook of the last run is not here (03-mixed-op); its mark is left out"
+    assert line in said(capsys) and "of the last run" not in said(capsys)
+    hand_in(work, "zed", "03-mixed-op", "# points: 4")
+    assert "of the last run" not in said(capsys)
+    for name in ("bob", "zed"):
+        (work / name).rename(work.parent / name)
+    assert "2 notebooks of the last run are not here (01-wer and 03-mixed-op); their marks are left out" in said(capsys)
+
+
+@pytest.mark.parametrize("words", [["--out", "out"], []])
+def test_a_place_that_is_not_there_is_said_so(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        cli.main(["grade", "AI-Exercise-77.zip", *words])
+    assert "there is no file or folder AI-Exercise-77.zip; see" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,11 @@ class Class:
     def work(self) -> list[Row]:
         """The rows of notebooks that were handed in."""
         return [row for row in self.rows.values() if row.outcome != NOT_HANDED_IN]
+
+    @property
+    def notebooks(self) -> dict[str, int]:
+        """How many of each exercise were handed in."""
+        return dict(Counter(row.exercise for row in self.work))
 
     def of(self, student: Student) -> list[Row]:
         """One student's rows, in the course's order."""

@@ -49,11 +49,12 @@ class Student:
 
 @dataclass(frozen=True)
 class People:
-    """A list of the class. kind: "canvas", "moodle" or "plain". header: its columns, in their order."""
+    """A list of the class. kind: "canvas", "moodle" or "plain". header: its columns, in their order. file: its name."""
 
     students: tuple[Student, ...] = ()
     kind: str = "plain"
     header: tuple[str, ...] = ()
+    file: str = ""
 
     def find(self, student: Student) -> Student:
         """The entry of the list for someone who handed in, under the list's id; `student` itself where there is none.
@@ -96,7 +97,7 @@ def read_people(path: Path | None) -> People:
         if told["id"] in found:
             raise BadInput(f"{path}, line {number}: the id {told['id']} stands there twice: keep one line of each")
         found[told["id"]] = Student(**told, row=dict(zip(header, row, strict=False)))
-    return People(tuple(found.values()), kind, tuple(header))
+    return People(tuple(found.values()), kind, tuple(header), path.name)
 
 
 def _no_student(row: list[str], told: dict[str, str]) -> bool:

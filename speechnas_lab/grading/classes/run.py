@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -21,7 +22,8 @@ from .gradebook import marks_by_hand, write_gradebook
 from .gradescope import write_autograder
 from .late import Late, for_class
 from .marks import UNREAD, Class, Manual, by_id, marks, read_manual
-from .names import Names, known_exercise
+from .names import Names, known_exercise, listing
+from .page import many
 from .people import People, read_people
 from .report import write_report
 from .store import Store
@@ -64,12 +66,25 @@ def grade_class(place: Path, out: Path, settings: Settings = Settings(), progres
         store = Store(out, settings.seed)
         if settings.options is not None:
             store.keep("options", settings.options)
+        gathered.notes[:0] = missing(gathered, store)
         marked = _grade(gathered, store, settings, again, progress)
         found = _written(gathered, store, manual, settings, people, out)
         found.marked = marked
+        store.keep("notebooks", found.notebooks)
         return found
     finally:
         lock.release()
+
+
+def missing(gathered: Gathered, store: Store) -> list[str]:
+    """A line on how many notebooks of the last run are gone."""
+    now = Counter(handed.exercise for handed in gathered.work)
+    before = store.kept_value("notebooks")
+    gone = (Counter(before) if isinstance(before, dict) else Counter()) - now
+    if not gone:
+        return []
+    verb, their = ("are", "their marks are") if gone.total() > 1 else ("is", "its mark is")
+    return [f"{many(gone.total(), 'notebook')} of the last run {verb} not here ({listing(gone)}); {their} left out"]
 
 
 def wanted_again(asked: tuple[str, ...], names: Names, gathered: Gathered) -> set[tuple[str, str]]:
