@@ -40,9 +40,14 @@ def test_who_left_the_class_leaves_the_gradebook(classroom, tmp_path):  # noqa: 
     course = classroom() / "nbgrader"
     names = (tmp_path / "list.csv").read_text(encoding="utf-8")
     (tmp_path / "list.csv").write_text(names.replace("late,Noor,Kaya,\n", "").replace("bob,Bob,O'Brien,\n", ""))
-    shutil.rmtree(tmp_path / "in" / "eve")
+    with opened(course / "gradebook.db") as book:
+        book.find_grade("check", "01-wer", "01-wer", "eve").manual_score = 4
+        book.db.commit()
+    (tmp_path / "in" / "eve").rename(tmp_path / "eve")
     classroom()
     with opened(course / "gradebook.db") as book:
         assert {student.id for student in book.students} == {"anna", "bob"}  # bob handed in
     for kind in ("autograded", "submitted", "feedback"):
         assert {path.name for path in (course / kind).iterdir()} == {"anna", "bob"}
+    (tmp_path / "eve").rename(tmp_path / "in" / "eve")  # who comes back has the mark given in formgrader
+    assert "eve,eve,4," in (classroom() / "marks.csv").read_text(encoding="utf-8-sig")
