@@ -187,7 +187,7 @@ def test_the_list_gives_names_by_id_number_login_or_address(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("", "is empty"), ("name\nanna\n", "no column id"), ("id,name\n,anna\n", "line 2"), ("id\n1\n1\n", "line 3"),
+    ("", "is empty"), ("name\nanna\n", "no column called id"), ("id,name\n,anna\n", "line 2"), ("id\n1\n1\n", "line 3"),
 ])  # fmt: skip
 def test_a_list_that_cannot_be_used(text, says, tmp_path):
     (tmp_path / "list.csv").write_text(text)

@@ -203,6 +203,18 @@ def test_an_extension_is_one_students(tmp_path):
     assert marks(found) == {("anna", "01-wer"): 3, ("bob", "01-wer"): 5}
 
 
+def test_an_extension_cancels_canvas_mark_of_lateness(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("ann_LATE_11_200", "bob_LATE_12_201"):
+        text = json.dumps(notebook_of("01-wer", "# points: 5"))
+        (tmp_path / "in" / f"{name}_01-wer.ipynb").write_text(text)
+    (tmp_path / "due.csv").write_text("student,exercise,due\n12,01-wer,2026-11-05\n12,03-mixed-op,2026-11-05\n")
+    late = Late(percent=20, longer=read_due(str(tmp_path / "due.csv"))[1])
+    found = grade_class(tmp_path / "in", tmp_path / "out", settings(late=late))
+    assert marks(found) == {("11", "01-wer"): 4, ("12", "01-wer"): 5}
+    assert any("the extension covers it" in note for note in found.rows["12", "01-wer"].notes)
+
+
 def test_late_deductions_against_a_slow_count():
     rng = random.Random(3)
     for _ in range(200):

@@ -49,6 +49,16 @@ def test_canvas_keeps_the_titles_of_its_own_gradebook_with_a_blank_row(tmp_path)
     assert zoe == ["Müller, Zoë", "11", "u11", "zoe", "A", "5", ""]
 
 
+def test_an_exercise_without_a_column_in_canvas_gradebook_is_named(tmp_path):
+    own = tmp_path / "class.csv"
+    own.write_text("Student,ID,SIS User ID,SIS Login ID,Section,01-wer (7),Mixed op (8)\nBob,12,,,,,\n")
+    for file, words in ((own, ["no column of class.csv begins with 03-mixed-op: Canvas will ask"]), (None, [])):
+        people = read_people(file)
+        found = a_class(BOB)
+        write_tables(found, people, tmp_path)
+        assert found.notes == words
+
+
 def test_an_empty_class_gives_headers_only():
     for text in (canvas_csv(a_class(), People()), moodle_csv(a_class())):
         assert len(parsed(text)) == 1

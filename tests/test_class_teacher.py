@@ -203,6 +203,17 @@ def test_canvas_test_student_is_nobody(tmp_path):
     assert [one.id for one in read_people(tmp_path / "grades.csv").students] == ["11"]
 
 
+@pytest.mark.parametrize(("text", "says"), [
+    ("nr,name,email\n1,Bob,bob@x.org\n", "class.csv has no column called id (it has nr, name, email)"),
+    ("id,name\ns12,Zoë\ns13,Bob\n", "nobody who handed in is on the list of students: ids there look like 's12', in "
+                                    "the files like 'bob'"),
+])  # fmt: skip
+def test_a_list_of_other_ids_is_refused(text, says, work, tmp_path, capsys):
+    (tmp_path / "class.csv").write_text(text, encoding="utf-8")
+    assert says in said(capsys, "--students", "class.csv", status=1)
+    assert not PaperJudge.asked
+
+
 # What is told ---------------------------------------------------------------------------------------------------------
 def test_hand_ins_that_are_no_notebook_damaged_ones_and_strangers_are_told(work, tmp_path, capsys):
     (work / "bob" / "03-mixed-op").mkdir()
@@ -216,7 +227,7 @@ def test_hand_ins_that_are_no_notebook_damaged_ones_and_strangers_are_told(work,
     told = said(capsys, "--students", "class.csv")
     page = Path("out", "report.html").read_text(encoding="utf-8")
     for line in ("bob/03-mixed-op: no notebook but answer.py; not marked", "but 02-count.pdf; not marked",
-                 "Carl, 01-wer: it cannot be marked: 01-wer.ipynb is no notebook",
+                 "Carl, 01-wer: it cannot be marked: the notebook is empty",
                  "not in the list of students, and added: dora and zed"):
         assert told.count(line) == 1 and page.count(line) == 1, line
     assert "plot.png" not in told

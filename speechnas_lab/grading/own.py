@@ -52,6 +52,8 @@ def notebooks(path: Path) -> dict[str, Path]:
         if path.stem not in EXERCISES:
             raise BadInput(f"{path.name} is not named after an exercise; there are {', '.join(EXERCISES)}")
         return {path.stem: path}
+    if not path.exists():
+        raise BadInput(f"there is no file or folder {path}")
     if not path.is_dir():
         raise BadInput(f"{path} is no notebook or folder: give the folder of the exercises, of one, or a notebook")
     places = {id: (path / id / f"{id}.ipynb", path / f"{id}.ipynb") for id in EXERCISES}

@@ -39,6 +39,7 @@ ID = 100  # characters of a cell's id
 NAMES = re.compile(r"given|answer(-\w+)*|task|ask|check(-\w+)*|buttons|next|notes")  # our exercises' own cells
 TOOLS = re.compile(r"from speechnas_lab\.grading import .*")  # a given cell that gives nothing else
 RUN = re.compile(r"given|answer(-\w+)*")  # that are run
+RESET = "reset brings back the blank one"
 ADDED = "added-"  # begins the name of a cell of the learner's own that an answer needs
 
 
@@ -54,11 +55,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Submission:
-    """What is run, in order; what was odd; why nothing can be run, or ""."""
+    """What is run, in order; what was odd; why nothing can be run, or "". damaged: the same in words about "the
+    notebook", where the file holds none, so that there is nothing to mark.
+    """
 
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
     refused: str = ""
+    damaged: str = ""
 
 
 def read(path: Path, exercise: str = "") -> Submission:
@@ -70,15 +74,17 @@ def read(path: Path, exercise: str = "") -> Submission:
     try:
         if path.stat().st_size > LARGEST:
             most = f"{LARGEST // 2**20} MB"
-            return Submission((), refused=f"{path.name} has more than {most}; clear its outputs and save it")
+            return _damaged(path, f"has more than {most} (clear its outputs and save it)")
         text = path.read_text(encoding="utf-8-sig")
         if text.count("[") + text.count("{") > BRACKETS:
-            raise ValueError("it has too many brackets")
-        raw = _cells(json.loads(text), notes)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        return Submission((), refused=f"{path.name} is no notebook ({_short(error)}); reset brings back the blank one")
+            return _damaged(path, "has too many brackets", RESET)
+        raw = _cells(json.loads(text), notes) if text.strip() else []
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _damaged(path, "is no notebook (cut off?)", RESET)
     except OSError as error:
-        return Submission((), refused=f"{path.name} cannot be read ({error.strerror})")
+        return _damaged(path, f"cannot be read ({error.strerror})")
+    if not raw:
+        return _damaged(path, "is empty", RESET)
     named: dict[str, list[Cell]] = {}
     for position, cell in enumerate(raw, 1):
         name, own = _name(cell, position, notes)
@@ -227,5 +233,5 @@ def _kept(notes: list[str]) -> tuple[str, ...]:
     return tuple(note if len(note) <= NOTE else note[: NOTE - 3] + "..." for note in notes[:NOTES])
 
 
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:80]}"
+def _damaged(path: Path, why: str, *advice: str) -> Submission:
+    return Submission((), refused="; ".join([f"{path.name} {why}", *advice]), damaged=why)

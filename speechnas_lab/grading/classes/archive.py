@@ -51,6 +51,8 @@ def files_of(place: Path, notes: list[str], others: list[PurePosixPath] | None =
     elif zipfile.is_zipfile(place):
         with zipfile.ZipFile(place) as archive:
             yield from _in_archive(archive, PurePosixPath(), notes, others, nested=False)
+    elif not place.exists():
+        raise BadInput(f"there is no file or folder {place}")
     else:
         raise BadInput(f"{place} is no folder and no ZIP: give what was collected, or the ZIP of Canvas or Moodle")
 

@@ -127,6 +127,10 @@ def gather(place: Path, people: People, unpacked: Path, whose: Student | None = 
         time = times.get(below(path, above).parent, "")
         result.work.append(Handed(student, exercise, last.found.place, when(time, path, notes), last.late, tuple(told)))
     listed = {student.id for student in people.students}
+    theirs = [handed.student for handed in result.work]
+    if listed and theirs and not listed & {*theirs}:
+        raise BadInput(f"nobody who handed in is on the list of students: ids there look like {min(listed)!r}, in the "
+                       f"files like {min(theirs)!r}")
     if listed and (strangers := [id for id in result.students if id not in listed]):
         named = [id if (name := result.students[id].called) == id else f"{name} ({id})" for id in strangers]
         notes.append(f"not in the list of students, and added: {listing(named)}")

@@ -24,6 +24,7 @@ from typing import Any
 from ...errors import BadInput
 from ...files import read_json, write_json, write_text
 from ..blank import blank
+from ..course import EXERCISES
 from ..submission import ADDED, read
 from .clean import encodable
 from .feedback import check_words, feedback, points_words
@@ -38,6 +39,7 @@ c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "speechnas_lab"
 '''
 COURSE = "speechnas_lab"
+KEPT = "formgrader.json"  # in OUT: marks given in formgrader, for when the gradebook is made anew
 
 
 @contextmanager
@@ -58,25 +60,42 @@ def opened(file: Path) -> Iterator[Any]:
         nbgrader.api.get_alembic_version = asked
 
 
-def marks_by_hand(out: Path, found: dict[str, Student]) -> dict[tuple[str, str], Manual]:
-    """(student, exercise) -> what a person gave in nbgrader's formgrader; not what came from manual.csv."""
-    file = out / "nbgrader" / "gradebook.db"
-    if not file.exists():
-        return {}
+def marks_by_hand(out: Path, found: dict[str, Student], installed: bool = True) -> dict[tuple[str, str], Manual]:
+    """(student, exercise) -> what a person gave in nbgrader's formgrader; not what came from manual.csv.
+
+    A copy lies in OUT/formgrader.json; it counts for what the gradebook does not hold. installed: whether nbgrader is.
+    """
+    kept = out / KEPT
+    before = {key: points for key, points in (read_json(kept) or {}).items() if isinstance(points, int | float)}
+    marks = before
+    if installed and (out / "nbgrader" / "gradebook.db").exists():
+        there = _given(out / "nbgrader")
+        marks = {key: points for key, points in before.items() if key not in there}
+        marks |= {key: points for key, points in there.items() if points is not None}
+    if marks != before:
+        write_json(kept, marks)
+    told = {}
+    for id, student in found.items():
+        for exercise in EXERCISES:
+            if (points := marks.get(f"{student.folder}/{exercise}")) is not None:
+                told[id, exercise] = Manual(points)
+    return told
+
+
+def _given(course: Path) -> dict[str, float | None]:
+    """FOLDER/EXERCISE -> the points that somebody gave in formgrader, or None; of each notebook in the gradebook."""
     from nbgrader.api import Grade
 
-    folders = {student.folder: id for id, student in found.items()}
-    ours = read_json(out / "nbgrader" / "by-hand.json") or {}
-    told = {}
+    file, ours = course / "gradebook.db", read_json(course / "by-hand.json") or {}
+    found: dict[str, float | None] = {}
     try:
         with opened(file) as book:
-            for grade in book.db.query(Grade).filter(Grade.manual_score.is_not(None)):
-                key = f"{grade.student.id}/{grade.assignment.name}"
-                if grade.student.id in folders and ours.get(key) != grade.manual_score:
-                    told[folders[grade.student.id], grade.assignment.name] = Manual(grade.manual_score)
+            for grade in book.db.query(Grade):
+                key, points = f"{grade.student.id}/{grade.assignment.name}", grade.manual_score
+                found[key] = None if ours.get(key) == points else points
     except Exception as error:  # SQLAlchemy's own, of a file that is no gradebook
         raise BadInput(f"{file} is damaged ({type(error).__name__}): delete it; it is made again") from None
-    return told
+    return found
 
 
 def write_gradebook(found: Class, late: Late, manual: dict[tuple[str, str], Manual], out: Path) -> None:
@@ -95,7 +114,11 @@ def write_gradebook(found: Class, late: Late, manual: dict[tuple[str, str], Manu
             _assignment(book, id, late)
         for student in found.students:
             _student(book, student, found.of(student))
+        gone = _gone(book, {student.folder for student in found.students})
     os.replace(part, file)
+    for name in gone:
+        for kind in ("autograded", "submitted", "feedback"):
+            shutil.rmtree(course / kind / name, ignore_errors=True)
     folders = {student.id: student.folder for student in found.students}
     given = {f"{folders[student]}/{id}": mark.points for (student, id), mark in manual.items() if student in folders}
     write_json(course / "by-hand.json", given)
@@ -160,6 +183,14 @@ def _student(book: Any, student: Student, rows: list[Row]) -> None:
                 comment.manual_comment = row.comment
     book.db.commit()
     book.db.expunge_all()
+
+
+def _gone(book: Any, here: set[str]) -> list[str]:
+    """Take out who no longer belongs to the class; the names of their folders."""
+    gone = [student.id for student in book.students if student.id not in here]
+    for name in gone:
+        book.remove_student(name)
+    return [name for name in gone if Path(name).name == name]
 
 
 def _naive(time: datetime | None) -> datetime | None:

@@ -31,10 +31,12 @@ class Late:
     longer: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     def days(self, student: str, exercise: str, submitted: str, marked: bool) -> int:
-        """Days begun after the due time. marked: Canvas says that it is late; without times that is one day."""
+        """Days begun after the due time. marked: Canvas says that it is late; without times that is one day, or none
+        with an extension.
+        """
         due = self.longer.get((student, exercise)) or self.due.get(exercise)
         if due is None or not submitted:
-            return int(marked)
+            return int(marked and (student, exercise) not in self.longer)
         seconds = (datetime.fromisoformat(submitted) - due).total_seconds() - 60 * self.grace_minutes
         return max(0, math.ceil(seconds / DAY))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .store import Store
 
 MANUAL = ("student", "exercise", "points", "comment")
 TO_GRADE = "to be graded"  # the outcome of what a run did not reach
+UNREAD = "cannot be read"  # the outcome of a file that holds no notebook: a person asks for another one
 NOT_HANDED_IN = "not handed in"  # of what has a mark by hand and no notebook
 
 
@@ -92,6 +94,11 @@ class Class:
         """The rows of notebooks that were handed in."""
         return [row for row in self.rows.values() if row.outcome != NOT_HANDED_IN]
 
+    @property
+    def notebooks(self) -> dict[str, int]:
+        """How many of each exercise were handed in."""
+        return dict(Counter(row.exercise for row in self.work))
+
     def of(self, student: Student) -> list[Row]:
         """One student's rows, in the course's order."""
         return [row for id in self.exercises if (row := self.rows.get((student.id, id)))]
@@ -129,7 +136,9 @@ def _row(handed: Handed, store: Store, late: Late) -> Row:
     row = Row(handed.student, handed.exercise, most, TO_GRADE, submitted=handed.submitted, path=handed.path)
     row.late_days = late.days(handed.student, handed.exercise, handed.submitted, handed.late)
     row.notes = list(handed.notes)
-    if handed.late and not handed.submitted and handed.exercise not in late.due:
+    if handed.late and not handed.submitted and (handed.student, handed.exercise) in late.longer:
+        row.notes.append("handed in late (Canvas says so); the extension covers it")
+    elif handed.late and not handed.submitted and handed.exercise not in late.due:
         row.notes.append("handed in late (Canvas says so); when is not known, so it counts as one day")
     if record := clean(store.last(handed.student, handed.exercise)):
         row.outcome, row.what, row.seconds = record["outcome"], record["what"], record.get("seconds", 0.0)

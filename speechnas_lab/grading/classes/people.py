@@ -49,11 +49,12 @@ class Student:
 
 @dataclass(frozen=True)
 class People:
-    """A list of the class. kind: "canvas", "moodle" or "plain". header: its columns, in their order."""
+    """A list of the class. kind: "canvas", "moodle" or "plain". header: its columns, in their order. file: its name."""
 
     students: tuple[Student, ...] = ()
     kind: str = "plain"
     header: tuple[str, ...] = ()
+    file: str = ""
 
     def find(self, student: Student) -> Student:
         """The entry of the list for someone who handed in, under the list's id; `student` itself where there is none.
@@ -81,8 +82,8 @@ def read_people(path: Path | None) -> People:
     header = [name.strip() for name in lines[0][1]]
     fields = {place: COLUMNS[name.lower()] for place, name in enumerate(header) if name.lower() in COLUMNS}
     kind = "canvas" if {"Student", "ID"} <= set(header) else "moodle" if "Identifier" in header else "plain"
-    if not set(fields.values()) & {"id", "number", "login", "email"}:
-        raise BadInput(f"{path} has no column id (it has {', '.join(header)}): name the column with the ids so")
+    if not set(fields.values()) & {"id", "number", "login"}:
+        raise BadInput(f"{path} has no column called id (it has {', '.join(header)}): name the column with the ids so")
     found: dict[str, Student] = {}
     for number, row in lines[1:]:
         told = {name: row[place].strip() for place, name in fields.items() if place < len(row)}
@@ -96,7 +97,7 @@ def read_people(path: Path | None) -> People:
         if told["id"] in found:
             raise BadInput(f"{path}, line {number}: the id {told['id']} stands there twice: keep one line of each")
         found[told["id"]] = Student(**told, row=dict(zip(header, row, strict=False)))
-    return People(tuple(found.values()), kind, tuple(header))
+    return People(tuple(found.values()), kind, tuple(header), path.name)
 
 
 def _no_student(row: list[str], told: dict[str, str]) -> bool:

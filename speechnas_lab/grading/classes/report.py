@@ -12,7 +12,7 @@ from ..marking import OUTCOMES
 from ..submission import read
 from .alike import fingerprint, groups
 from .collect import SEVERAL
-from .marks import TO_GRADE, Class
+from .marks import TO_GRADE, UNREAD, Class
 from .page import Markup, anchor, ident, many, page, table, tag
 from .tables import points_text
 
@@ -50,7 +50,8 @@ def _waiting(found: Class) -> list[Markup]:
     if not lines:
         return []
     return [tag("h2", f"Waits for you: {len(lines)} without a mark"),
-            tag("p", "None of these is a zero. Run the command again, or write a mark into manual.csv.", kind="soft"),
+            tag("p", "None of these is a zero. Run the command again, ask for another file where it cannot be read, "
+                     "or write a mark into manual.csv.", kind="soft"),
             table(("student", "exercise", "outcome", "why"), lines)]  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def _exercises(found: Class) -> list[Markup]:
     for id in found.exercises:
         rows = [row for row in found.work if row.exercise == id]
         kinds = Counter(row.outcome for row in rows)
-        tried = [row for row in rows if row.outcome not in ("not begun", TO_GRADE, "grader's fault")]
+        tried = [row for row in rows if row.outcome not in ("not begun", TO_GRADE, UNREAD, "grader's fault")]
         share = kinds["right"] / len(tried) if tried else 0.0
         told = "too hard?" if len(tried) >= ENOUGH and share < HARD else ""
         reached = [row.points / row.max for row in rows if row.points is not None]

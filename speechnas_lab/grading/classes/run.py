@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -20,8 +21,9 @@ from .feedback import write_feedback
 from .gradebook import marks_by_hand, write_gradebook
 from .gradescope import write_autograder
 from .late import Late, for_class
-from .marks import Class, Manual, by_id, marks, read_manual
-from .names import Names, known_exercise
+from .marks import UNREAD, Class, Manual, by_id, marks, read_manual
+from .names import Names, known_exercise, listing
+from .page import many
 from .people import People, read_people
 from .report import write_report
 from .store import Store
@@ -64,12 +66,25 @@ def grade_class(place: Path, out: Path, settings: Settings = Settings(), progres
         store = Store(out, settings.seed)
         if settings.options is not None:
             store.keep("options", settings.options)
+        gathered.notes[:0] = missing(gathered, store)
         marked = _grade(gathered, store, settings, again, progress)
         found = _written(gathered, store, manual, settings, people, out)
         found.marked = marked
+        store.keep("notebooks", found.notebooks)
         return found
     finally:
         lock.release()
+
+
+def missing(gathered: Gathered, store: Store) -> list[str]:
+    """A line on how many notebooks of the last run are gone."""
+    now = Counter(handed.exercise for handed in gathered.work)
+    before = store.kept_value("notebooks")
+    gone = (Counter(before) if isinstance(before, dict) else Counter()) - now
+    if not gone:
+        return []
+    verb, their = ("are", "their marks are") if gone.total() > 1 else ("is", "its mark is")
+    return [f"{many(gone.total(), 'notebook')} of the last run {verb} not here ({listing(gone)}); {their} left out"]
 
 
 def wanted_again(asked: tuple[str, ...], names: Names, gathered: Gathered) -> set[tuple[str, str]]:
@@ -116,7 +131,12 @@ def _grade(
                 store.add(handed.student, handed.exercise, "", fault(handed.exercise, submission), ("", 0))
                 bar.update()
                 continue
-            asked[str(number)] = handed, store.hash(handed.exercise, submission, limits), fingerprint(submission)
+            hash = store.hash(handed.exercise, submission, limits)
+            if submission.damaged:
+                store.add(handed.student, handed.exercise, hash, unread(handed.exercise, submission.damaged), ("", 0))
+                bar.update()
+                continue
+            asked[str(number)] = handed, hash, fingerprint(submission)
             yield Job(str(number), handed.exercise, submission, store.seed_of(handed.exercise))
 
     with (
@@ -143,6 +163,11 @@ def fault(id: str, what: str) -> Graded:
     return Graded(id, None, exercise(id).points, "grader's fault", what)
 
 
+def unread(id: str, why: str) -> Graded:
+    """A result that is no mark, of a file that holds no notebook. why: in words about it."""
+    return Graded(id, None, exercise(id).points, UNREAD, f"the notebook {why}: hand it in again")
+
+
 def _wanted(
     handed: Handed, store: Store, limits: JudgeLimits, again: set[tuple[str, str]], gathered: Gathered
 ) -> bool:
@@ -152,7 +177,8 @@ def _wanted(
         return True
     if submission.refused:
         called = gathered.students[handed.student].called
-        gathered.notes.append(f"{called}, {handed.exercise}: it cannot be marked: {submission.refused}")
+        gathered.notes.append(f"{called}, {handed.exercise}: it cannot be marked: "
+                              f"{f'the notebook {damage}' if (damage := submission.damaged) else submission.refused}")
     if (handed.student, handed.exercise) in again:
         return True
     hash = store.hash(handed.exercise, submission, limits)
@@ -162,7 +188,7 @@ def _wanted(
 def _written(gathered: Gathered, store: Store, manual: dict[tuple[str, str], Manual], settings: Settings,
              people: People, out: Path) -> Class:  # fmt: skip
     """Write all files; each appears whole."""
-    by_hand = marks_by_hand(out, gathered.students) if find_spec("nbgrader") else {}
+    by_hand = marks_by_hand(out, gathered.students, bool(find_spec("nbgrader")))
     for key, given in manual.items():
         earlier = by_hand.get(key, Manual(None)).points
         by_hand[key] = Manual(earlier if given.points is None else given.points, given.comment)

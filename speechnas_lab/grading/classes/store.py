@@ -107,6 +107,10 @@ class Store:
         if name not in kept or kept[name] != value:
             write_json(self.kept, {**kept, name: value})
 
+    def kept_value(self, name: str) -> Any:
+        """What `keep` kept; None where there is no such."""
+        return (read_json(self.kept) or {}).get(name)
+
     def _seed(self, seed: int | None) -> int:
         kept = (read_json(self.kept) or {}).get("seed")
         if seed is None:

@@ -52,8 +52,7 @@ def marks_csv(found: Class) -> str:
 
 def canvas_csv(found: Class, people: People) -> str:
     """Canvas's gradebook. With its own export as the list, the columns keep Canvas's titles, so that they match."""
-    own = people.header if people.kind == "canvas" else ()
-    titles = [next((name for name in own if re.fullmatch(rf"{re.escape(id)}\b.*", name)), id) for id in found.exercises]
+    titles = [_title(id, people) or id for id in found.exercises]
     lines: list[Sequence[object]] = [[*CANVAS, *titles]]
     if found.students:
         lines.append([POINTS, "", "", "", "", *(exercise(id).points for id in found.exercises)])
@@ -95,6 +94,8 @@ def write_tables(found: Class, people: People, out: Path) -> None:
     write_text(out / "marks.csv", "\ufeff" + marks_csv(found))
     write_text(out / "canvas.csv", canvas_csv(found, people))
     write_text(out / "moodle.csv", moodle_csv(found))
+    if people.kind == "canvas" and (new := [id for id in found.exercises if not _title(id, people)]):
+        found.notes.append(f"no column of {people.file} begins with {' or '.join(new)}: Canvas will ask")
     sheet = out / "moodle-worksheet.csv"
     if people.kind == "moodle":
         write_text(sheet, moodle_sheet(found, people))
@@ -102,6 +103,12 @@ def write_tables(found: Class, people: People, out: Path) -> None:
         sheet.unlink(missing_ok=True)
         if found.layout == LAYOUTS["moodle"]:
             found.notes.append(NO_SHEET)
+
+
+def _title(id: str, people: People) -> str:
+    """Canvas's own title of an exercise; "" where its gradebook has none."""
+    own = people.header if people.kind == "canvas" else ()
+    return next((name for name in own if re.fullmatch(rf"{re.escape(id)}\b.*", name)), "")
 
 
 def _cells(found: Class, student: Student) -> list[str]:
