@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from dataclasses import replace
@@ -129,8 +128,9 @@ def test_a_check_that_fails_by_itself_costs_nothing(home, monkeypatch):
 
 
 def test_an_answer_that_never_ends_and_is_interrupted_has_failed_in_one_line(home):
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    shown = called('check("01-wer")', "def wer(a, b):\n    while True:\n        pass")
+    endless = ("import os, signal, threading\ndef wer(a, b):\n"
+               "    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()\n    while True:\n        pass")
+    shown = called('check("01-wer")', endless)
     assert "What failed: Interrupted after 0 s: does your loop end?" in shown.text and "does your loop" in shown.html
     assert shown.text.count("✗ not yet") == 1 and shown.text.count("… waits") == len(exercise("01-wer").checks) - 1
     assert "0 of 5 points" in shown.text
