@@ -106,7 +106,7 @@ def test_asks_and_lets_try(notebook: nbformat.NotebookNode, request: pytest.Fixt
         assert "quiz(" in code and "## Now you" in prose(notebook)
         assert re.search(r"^assert ", code, flags=re.MULTILINE)  # the piece made by hand is the library's
     minutes = re.search(r"bout (\d+) minutes of your time", prose(notebook))
-    assert minutes and 10 <= int(minutes[1]) <= 60
+    assert minutes and 10 <= int(minutes[1]) <= 45
     questions = re.findall(r"<p><b>Quiz\.</b>.*", "\n".join(str(output) for output in outputs(notebook)))
     assert len(questions) == len(re.findall(r"\bquiz\(", code))
     for question in questions:
